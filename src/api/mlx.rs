@@ -1,0 +1,78 @@
+//! The lifecycle extension under `/api/mlx/1/`: what MLflow lacks.
+//!
+//! | route | request | reply |
+//! |---|---|---|
+//! | `POST models/{name}/moves` | [`MoveRequest`] | [`MoveReply`]; 409 `MLX_CONFLICT` where `expect` is not what is live |
+//! | `GET models/{name}/events?environment=ENV` | – | [`EventsReply`], oldest first |
+//! | `GET models/{name}/versions/{version}/files` | – | [`FilesReply`]: the manifest pinned at creation |
+//! | `GET verify` | – | [`VerifyReply`] |
+
+use serde::{Deserialize, Serialize};
+
+use crate::registry::{EnvironmentName, Event, EventKind, VersionNumber};
+
+/// The `error_code` of a move that lost its compare-and-set.
+pub(crate) const CONFLICT: &str = "MLX_CONFLICT";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MoveRequest {
+    /// Made by the client; repeating a request with the same id answers the first one's event.
+    pub operation_id: String,
+    pub kind: EventKind,
+    pub environment: EnvironmentName,
+    pub to: VersionNumber,
+    /// The version that must be live now; null: nothing may be live.
+    pub expect: Option<VersionNumber>,
+    pub reason: Option<String>,
+    pub evidence: Option<serde_json::Value>,
+    /// Who asks, where the server has no authentication of its own.
+    pub actor: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MoveReply {
+    pub event: Event,
+}
+
+/// The body of a lost compare-and-set: MLflow's error shape, and who won.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ConflictBody {
+    pub error_code: String,
+    pub message: String,
+    /// The version that is live now.
+    pub live: Option<VersionNumber>,
+    /// The move that made it so.
+    pub winner: Option<Event>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct EventsReply {
+    #[serde(default)]
+    pub events: Vec<Event>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct VersionFile {
+    /// Relative to the version's source, forward slashes.
+    pub path: String,
+    pub size_bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct FilesReply {
+    #[serde(default)]
+    pub files: Vec<VersionFile>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct VerifyReply {
+    pub models: u64,
+    pub versions: u64,
+    pub files: u64,
+    pub bytes: u64,
+    pub events: u64,
+    pub aliases: u64,
+    /// What is wrong, a sentence each; empty: the registry is sound.
+    pub problems: Vec<String>,
+}

@@ -1,0 +1,10 @@
+//! `mlx completions`.
+
+use clap::Args;
+
+/// Print the completion script of a shell.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// bash, zsh, fish or powershell.
+    pub shell: String,
+}

@@ -1,0 +1,22 @@
+//! `mlx predict`.
+
+use clap::Args;
+
+/// Score a file with a model.
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// The model: `churn`, `churn/7`, `churn@production`, `run:ID` or a path; default: the latest finished run.
+    pub model: Option<String>,
+    /// The file to score: csv, parquet or jsonl by extension, `-` for standard input.
+    #[arg(short, long, value_name = "FILE")]
+    pub input: String,
+    /// Where to write the predictions; format by extension, `-` for standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: String,
+    /// The format where a name does not say it: csv, parquet or jsonl.
+    #[arg(long)]
+    pub format: Option<String>,
+    /// Forecasting: one forecast every N steps of the file, instead of one from its end.
+    #[arg(long, value_name = "N")]
+    pub rolling: Option<usize>,
+}

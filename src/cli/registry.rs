@@ -1,0 +1,65 @@
+//! `mlx registry`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Run and look after a registry.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryCommand {
+    Serve(RegistryServeArgs),
+    Status(RegistryStatusArgs),
+    Verify(RegistryVerifyArgs),
+    Backup(RegistryBackupArgs),
+    Restore(RegistryRestoreArgs),
+}
+
+/// Answer MLflow's REST API and mlx's extension of it over HTTP.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryServeArgs {
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The port; 0 takes a free one.
+    #[arg(long, default_value_t = 5000)]
+    pub port: u16,
+    /// The folder that holds the registry; default: the embedded one's.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// Say which registry is in use, where it is, and what it promises.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryStatusArgs {}
+
+/// Check every version's bytes, every event's hash and every alias against the log.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryVerifyArgs {
+    /// The folder that holds the registry; default: the one in use.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// Write a copy of a registry, whole and consistent, while it is in use.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryBackupArgs {
+    /// The folder to write; must not exist.
+    pub to: PathBuf,
+    /// The folder that holds the registry; default: the embedded one's.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// Put a backup in place of a registry.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryRestoreArgs {
+    /// The backup's folder.
+    pub from: PathBuf,
+    /// The folder to restore into; default: the embedded one's.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Replace a registry that is there; it is kept beside as `NAME.before-restore-TIME`.
+    #[arg(long)]
+    pub replace: bool,
+}

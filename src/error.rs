@@ -1,0 +1,167 @@
+//! What can go wrong, what to try next, and the exit code that says which kind it was.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// How a command ended. The table in README.md is this enum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ExitCode {
+    /// Done.
+    Done = 0,
+    /// Failed, and the user can fix it.
+    Failed = 1,
+    /// The command line itself is wrong.
+    Usage = 2,
+    /// A gate said no.
+    GateRefused = 3,
+    /// Not allowed: authentication or role.
+    NotAllowed = 4,
+    /// A gate could not decide.
+    Inconclusive = 5,
+    /// Someone else moved first.
+    Conflict = 6,
+    /// The registry or the network is out of reach; a retry may help.
+    Unreachable = 7,
+    /// A bug in mlx.
+    Bug = 70,
+    /// Interrupted; the last checkpoint is kept.
+    Interrupted = 130,
+}
+
+/// A failure as the user reads it: what happened, to which thing, why, and what to try.
+///
+/// Messages are lower case without a full stop. Context reads outside in:
+/// `cannot register run 3f2a: cannot read .mlx/runs/3f2a/package/MLmodel: permission denied`.
+#[derive(Debug)]
+pub(crate) struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: ExitCode,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Error {
+    pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { code, message: message.into(), hint: None }))
+    }
+
+    /// The user can fix it: bad data, a missing file, an unknown name.
+    pub(crate) fn user(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Failed, message)
+    }
+
+    /// The command line contradicts itself or names nothing.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, message)
+    }
+
+    /// Someone else moved first.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Conflict, message)
+    }
+
+    /// The registry or the network is out of reach.
+    pub(crate) fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Unreachable, message)
+    }
+
+    /// An invariant of mlx itself does not hold.
+    pub(crate) fn bug(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Bug, message)
+            .hint("this is a bug in mlx; please report it with the command you ran")
+    }
+
+    /// A file operation failed: `cannot {verb} {path}: {why}`.
+    pub(crate) fn file(verb: &str, path: &Path, why: impl fmt::Display) -> Self {
+        Self::user(format!("cannot {verb} {}: {why}", path.display()))
+    }
+
+    /// What to try next. The first hint stays: it was made where the failure is understood.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// Put what was being attempted in front: `{attempt}: {message}`.
+    #[must_use]
+    pub(crate) fn context(mut self, attempt: impl fmt::Display) -> Self {
+        self.0.message = format!("{attempt}: {}", self.0.message);
+        self
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        self.0.code
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    pub(crate) fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// candle fails on shapes and devices that we chose, so by default it is our bug.
+/// Where the user chose (a device, a file of weights), map the error at that place instead.
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::bug(format!("tensor operation failed: {error}"))
+    }
+}
+
+/// Adds what was being attempted to a failure on its way up.
+pub(crate) trait Context<T> {
+    fn context<C: fmt::Display>(self, attempt: impl FnOnce() -> C) -> Result<T>;
+}
+
+impl<T> Context<T> for Result<T> {
+    fn context<C: fmt::Display>(self, attempt: impl FnOnce() -> C) -> Result<T> {
+        self.map_err(|error| error.context(attempt()))
+    }
+}
+
+/// The closest of `known` to a word that is none of them, for "did you mean".
+pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(score, _)| *score > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_reads_outside_in_and_the_first_hint_stays() {
+        let error = Error::user("no column `ag`").hint("did you mean `age`?");
+        let error = error.context("cannot read train.csv").hint("another");
+        assert_eq!(error.message(), "cannot read train.csv: no column `ag`");
+        assert_eq!(error.hint_text(), Some("did you mean `age`?"));
+    }
+
+    #[test]
+    fn a_typo_finds_its_word() {
+        assert_eq!(closest("promte", ["promote", "rollback"]), Some("promote"));
+        assert_eq!(closest("xyz", ["promote", "rollback"]), None);
+    }
+}

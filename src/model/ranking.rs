@@ -1,0 +1,31 @@
+//! The ranking model: fitted preprocessing and a net, from a table to predictions.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// What `mlx/model.json` holds of a ranking model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Spec {
+    /// The estimator, as in `model.kind`.
+    pub kind: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RankingModel {
+    pub spec: Spec,
+    pub weights: BTreeMap<String, Tensor>,
+}
+
+impl RankingModel {
+    pub(crate) fn new(
+        spec: Spec,
+        weights: BTreeMap<String, Tensor>,
+        _device: &Device,
+    ) -> Result<Self> {
+        Ok(Self { spec, weights })
+    }
+}

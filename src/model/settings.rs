@@ -1,0 +1,22 @@
+//! The `[model]` table of `mlx.toml`: which estimator, and its own settings.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which estimator to train. Each estimator reads its own keys; a key that it does not have is an error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(crate) struct ModelSettings {
+    /// The estimator: `auto` takes the task's own (`mlp` for classification and ranking, `linear` for forecasting).
+    pub kind: String,
+    /// The settings of the estimator, under their own names.
+    #[serde(flatten)]
+    #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
+    pub settings: toml::Table,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self { kind: "auto".into(), settings: toml::Table::new() }
+    }
+}

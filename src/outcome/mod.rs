@@ -1,0 +1,16 @@
+//! What commands answer: plain values that serialise. How they look is `ui`'s matter.
+
+use serde::Serialize;
+
+use crate::error::ExitCode;
+
+/// An answer. Its serialised form is the `data` of `{"schema": SCHEMA, "data": …}`.
+pub(crate) trait Outcome: Serialize {
+    /// `mlx.<verb>/<number>`; change the shape, raise the number.
+    const SCHEMA: &'static str;
+
+    /// An answer may itself say no, such as a gate that refuses.
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Done
+    }
+}

@@ -1,0 +1,56 @@
+//! Moves of an environment's pointer, as an append-only log that is chained by hash.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{EnvironmentName, ModelName, VersionNumber};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum EventKind {
+    Promote,
+    Rollback,
+    /// An alias set through a plain MLflow route.
+    AliasSet,
+    /// An alias removed through a plain MLflow route.
+    AliasRemoved,
+}
+
+/// One move. The environment's alias is the projection of these: it points to `to` of the last one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Event {
+    /// Position in the model's log, from 1 without gaps.
+    pub sequence: u64,
+    pub model: ModelName,
+    pub environment: EnvironmentName,
+    pub kind: EventKind,
+    pub from: Option<VersionNumber>,
+    pub to: Option<VersionNumber>,
+    pub actor: String,
+    pub reason: Option<String>,
+    /// What decided: the gate's verdict and rules, with the digests of model and data. Null: ungated.
+    pub evidence: Option<serde_json::Value>,
+    /// Made by the client, so that a repeated request is the same move.
+    pub operation_id: String,
+    /// Milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// `hash` of the event before, 64 zeros for the first.
+    pub previous_hash: String,
+    /// SHA-256 of the event without this field, as [`Event::computed_hash`] makes it.
+    pub hash: String,
+}
+
+impl Event {
+    pub(crate) const FIRST_PREVIOUS: &'static str =
+        "0000000000000000000000000000000000000000000000000000000000000000";
+
+    /// SHA-256 in lower-case hex over the JSON of the event with an empty `hash`.
+    pub(crate) fn computed_hash(&self) -> String {
+        let mut bare = self.clone();
+        bare.hash = String::new();
+        // `to_value` orders the evidence's keys as they were given; the store keeps the text it was
+        // given, so what is hashed is what is read back.
+        let json = serde_json::to_vec(&bare).expect("an event has only string keys");
+        hex::encode(Sha256::digest(json))
+    }
+}

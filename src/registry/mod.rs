@@ -1,0 +1,11 @@
+//! The rules of models, versions, environments and their history. Pure: no disk, no network, no clock.
+
+pub(crate) mod event;
+pub(crate) mod gate;
+pub(crate) mod name;
+pub(crate) mod reference;
+
+pub(crate) use event::{Event, EventKind};
+pub(crate) use gate::{Gate, Rule};
+pub(crate) use name::{EnvironmentName, ModelName, RunId, VersionNumber};
+pub(crate) use reference::ModelReference;

@@ -1,0 +1,1 @@
+//! The registry client: one implementation, over a socket or in process.

@@ -1,0 +1,1 @@
+//! Templates into a new project.

@@ -1,0 +1,1 @@
+//! Routers: the registry's, and later the model server's.

@@ -1,0 +1,1 @@
+//! Database rows and stored objects of the registry.

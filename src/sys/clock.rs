@@ -1,0 +1,66 @@
+//! The time of day, and durations as people write them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, Result};
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// `2026-11-23 21:15:40 UTC`.
+pub(crate) fn format_ms(timestamp_ms: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(timestamp_ms).map_or_else(
+        || timestamp_ms.to_string(),
+        |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}
+
+/// A duration such as `90s`, `10m`, `2h`, `30d`, or `1h30m`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
+    let bad = || {
+        Error::user(format!("`{text}` is not a duration"))
+            .hint("write a number and a unit, such as `90s`, `10m`, `2h` or `30d`")
+    };
+    let mut seconds = 0.0;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(bad());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| bad())?;
+        let unit = rest[digits..]
+            .find(|c: char| c.is_ascii_digit())
+            .map_or(rest.len(), |end| digits + end);
+        seconds += number
+            * match &rest[digits..unit] {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" | "min" => 60.0,
+                "h" => 3600.0,
+                "d" => 86400.0,
+                _ => return Err(bad()),
+            };
+        rest = &rest[unit..];
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        for (text, seconds) in
+            [("90s", 90.0), ("1h30m", 5400.0), ("0.5d", 43200.0), ("250ms", 0.25)]
+        {
+            assert_eq!(parse_duration(text).map(|d| d.as_secs_f64()).ok(), Some(seconds), "{text}");
+        }
+        for text in ["", "10", "ten minutes", "-5m", "5x"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The machine: files, folders, clock, random streams, devices, git, signals.
+
+pub(crate) mod clock;
+pub(crate) mod device;
+pub(crate) mod files;
+pub(crate) mod folders;
+pub(crate) mod git;
+pub(crate) mod random;
+pub(crate) mod signals;

@@ -1,0 +1,54 @@
+//! Random streams: one seed, and for each purpose a generator of its own derived from it.
+//!
+//! A stream can be positioned, so that work that is taken up again draws the numbers it would
+//! have drawn.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// What a stream is for. The numbers are part of the format of a run: never renumber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Split = 1,
+    Init = 2,
+    Shuffle = 3,
+    Dropout = 4,
+    Sample = 5,
+    Scaffold = 6,
+}
+
+/// The generator for a purpose, at the start of its stream number `index` (an epoch, a step, a member).
+///
+/// ChaCha8 (Bernstein 2008) keyed by seed and purpose; `index` is its 64-bit stream number, so streams never overlap.
+pub(crate) fn stream(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
+    let mut generator = ChaCha8Rng::from_seed(key);
+    generator.set_stream(index);
+    generator
+}
+
+/// `bytes` random bytes from the operating system in lower-case hex: for ids, never for training.
+pub(crate) fn hex_id(bytes: usize) -> String {
+    use rand::TryRngCore;
+    let mut buffer = vec![0; bytes];
+    rand::rngs::OsRng.try_fill_bytes(&mut buffer).expect("the operating system has random bytes");
+    hex::encode(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng;
+
+    use super::*;
+
+    #[test]
+    fn streams_repeat_and_do_not_overlap() {
+        let draw = |seed, purpose, index| stream(seed, purpose, index).random::<u64>();
+        assert_eq!(draw(7, Purpose::Init, 0), draw(7, Purpose::Init, 0));
+        assert_ne!(draw(7, Purpose::Init, 0), draw(8, Purpose::Init, 0));
+        assert_ne!(draw(7, Purpose::Init, 0), draw(7, Purpose::Shuffle, 0));
+        assert_ne!(draw(7, Purpose::Init, 0), draw(7, Purpose::Init, 1));
+    }
+}

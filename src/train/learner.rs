@@ -1,0 +1,59 @@
+//! What the loop asks of a thing that can be trained. One implementation a task.
+
+use candle_core::Tensor;
+use rand_chacha::ChaCha8Rng;
+
+use crate::error::Result;
+use crate::model::{Model, Parameters};
+
+/// A net bound to its training and validation data, and everything that was fitted before the first step.
+///
+/// A unit is what is shuffled and batched: a row, a forecast window, or a query. Building a learner
+/// is deterministic: same data, same settings, same seed, same learner; so a resumed run builds it
+/// anew and only its parameters are restored.
+pub(crate) trait Learner {
+    /// The estimator's name, as in `model.kind`.
+    fn kind(&self) -> &'static str;
+
+    fn parameters(&self) -> &Parameters;
+
+    /// How many units there are to learn from.
+    fn units(&self) -> usize;
+
+    /// How many rows these units hold, for the speed that is shown.
+    fn rows_of(&self, units: &[usize]) -> usize {
+        units.len()
+    }
+
+    /// How many units validation looks at.
+    fn valid_units(&self) -> usize;
+
+    /// The batch size, peak learning rate and weight decay to use where the settings name none.
+    fn defaults(&self) -> Defaults;
+
+    /// The mean loss over these units as a differentiable scalar. `random` is the stream for
+    /// dropout, positioned by the loop so that a resumed run draws the same numbers.
+    fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor>;
+
+    /// Scores the validation data with the parameters as they are.
+    fn validate(&self) -> Result<Validation>;
+
+    /// The fitted model with the parameters as they are. Called once, with the best ones restored.
+    fn model(&self) -> Result<Model>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Defaults {
+    pub batch: usize,
+    pub learning_rate: f64,
+    pub weight_decay: f64,
+}
+
+/// What validation saw.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Validation {
+    /// Decides which epoch is best; lower is better.
+    pub monitor: f64,
+    /// By name, the most telling first.
+    pub metrics: Vec<(String, f64)>,
+}

@@ -1,0 +1,11 @@
+//! Training: the loop and its events, learners, optimisers, checkpoints, runs and the lock.
+//!
+//! Nothing here prints or speaks to a registry: whoever calls listens to [`Event`]s.
+
+pub(crate) mod event;
+pub(crate) mod learner;
+pub(crate) mod settings;
+
+pub(crate) use event::Event;
+pub(crate) use learner::{Learner, Validation};
+pub(crate) use settings::TrainSettings;

@@ -1,0 +1,1 @@
+//! The real binary in a clean home, one verb a file.

@@ -1,0 +1,5 @@
+//! All integration tests, in one binary so that linking stays quick.
+
+mod architecture;
+mod cli;
+mod support;
