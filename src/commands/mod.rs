@@ -1,28 +1,29 @@
 //! One verb per file: settings in, outcome out. This is where the rooms meet.
 
+mod config;
+
+use std::panic::AssertUnwindSafe;
+
 use clap::Parser;
 
+use crate::cli::config::ConfigCommand;
 use crate::cli::{Cli, Command};
 use crate::error::{Error, ExitCode, Result};
 use crate::settings;
-use crate::ui::Ui;
+use crate::settings::known::Known;
+use crate::ui::{Ui, UiSettings};
 
 /// Parse the command line, run it, and answer the exit code of the process.
 pub(crate) fn main() -> std::process::ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done };
-            return std::process::ExitCode::from(code as u8);
-        }
+        Err(error) => return unparsed(&error),
     };
     let ui = Ui::new(settings::ui(&cli.globals));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli, &ui)),
-        Err(error) => Err(Error::user(format!("cannot start: {error}"))),
-    };
+    ui.report_panics();
+    let finished = std::panic::catch_unwind(AssertUnwindSafe(|| start(cli, &ui)));
+    // What panicked was reported when it did.
+    let outcome = finished.unwrap_or(Ok(ExitCode::Bug));
     let code = outcome.unwrap_or_else(|error| {
         ui.fail(&error);
         error.code()
@@ -30,8 +31,33 @@ pub(crate) fn main() -> std::process::ExitCode {
     std::process::ExitCode::from(code as u8)
 }
 
-async fn run(cli: Cli, _ui: &Ui) -> Result<ExitCode> {
-    let _globals = &cli.globals;
+fn start(cli: Cli, ui: &Ui) -> Result<ExitCode> {
+    // One thread is enough for a client and starts in microseconds; a server makes its own runtime.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::user(format!("cannot start: {error}")))?;
+    runtime.block_on(run(cli, ui))
+}
+
+/// Help and version, which are answers, or a command line that is wrong.
+fn unparsed(error: &clap::Error) -> std::process::ExitCode {
+    let wrong = error.use_stderr();
+    // `--json` was not parsed, and whoever typed it still parses stdout.
+    if wrong && std::env::args_os().any(|word| word == "--json") {
+        let text = error.to_string();
+        let message =
+            text.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
+        Ui::new(UiSettings { json: true, ..UiSettings::default() })
+            .fail(&Error::usage(message).hint("see `mlx --help`"));
+    } else {
+        let _ = error.print();
+    }
+    std::process::ExitCode::from(if wrong { ExitCode::Usage } else { ExitCode::Done } as u8)
+}
+
+async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
+    let globals = &cli.globals;
     // Until a verb is built, its arm says so.
     let unbuilt = |verb: &str| Err(Error::bug(format!("`mlx {verb}` is not built yet")));
     match cli.command {
@@ -48,9 +74,17 @@ async fn run(cli: Cli, _ui: &Ui) -> Result<ExitCode> {
         Command::Models(_) => unbuilt("models"),
         Command::Registry(_) => unbuilt("registry"),
         Command::Tour(_) => unbuilt("tour"),
-        Command::Config(_) => unbuilt("config"),
+        Command::Config(ConfigCommand::Show(args)) => ui.answer(&config::show(globals, &args)?),
         Command::Doctor(_) => unbuilt("doctor"),
-        Command::Schema(_) => unbuilt("schema"),
+        Command::Schema(args) => ui.raw(&schema(&args.file)?),
         Command::Completions(_) => unbuilt("completions"),
     }
+}
+
+fn schema(file: &str) -> Result<String> {
+    if file != "mlx.toml" {
+        return Err(Error::user(format!("mlx has no schema for `{file}`"))
+            .hint("there is one for `mlx.toml`"));
+    }
+    Ok(format!("{:#}\n", Known::of_project().schema))
 }

@@ -1,5 +1,7 @@
 //! What commands answer: plain values that serialise. How they look is `ui`'s matter.
 
+pub(crate) mod config;
+
 use serde::Serialize;
 
 use crate::error::ExitCode;

@@ -10,10 +10,16 @@ pub(crate) const REGISTRY_DATA: &str = "MLX_REGISTRY_DATA";
 pub(crate) const CONFIG: &str = "MLX_CONFIG";
 /// The device to train on.
 pub(crate) const DEVICE: &str = "MLX_DEVICE";
+/// The seed of every random stream.
+pub(crate) const SEED: &str = "MLX_SEED";
+/// The deadline for fitting.
+pub(crate) const BUDGET: &str = "MLX_BUDGET";
 /// MLflow's address of the registry, read where `MLX_REGISTRY_URL` is not set.
 pub(crate) const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
 /// No colour (<https://no-color.org>).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
+/// The kind of terminal; `dumb` shows no colour.
+pub(crate) const TERM: &str = "TERM";
 /// Set by continuous integration: no moving bars.
 pub(crate) const CI: &str = "CI";
 

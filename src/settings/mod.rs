@@ -3,15 +3,21 @@
 //! Later wins: default, user file, `mlx.toml`, `MLX_*`, `--set`, a named flag.
 
 pub(crate) mod env;
+pub(crate) mod known;
+pub(crate) mod layers;
 pub(crate) mod project;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use crate::cli::Globals;
 use crate::error::{Error, Result};
-use crate::sys::{files, folders};
+use crate::sys::folders;
 use crate::ui::UiSettings;
 
+pub(crate) use layers::{Layers, Origin};
 pub(crate) use project::ProjectSettings;
 
 /// A project: its folder and what its `mlx.toml`, environment and flags say together.
@@ -20,6 +26,8 @@ pub(crate) struct Project {
     /// The folder of `mlx.toml`; paths in it are relative to here.
     pub root: PathBuf,
     pub settings: ProjectSettings,
+    /// Where each value that isn't a default comes from, by dotted key.
+    pub origins: BTreeMap<String, Origin>,
 }
 
 impl Project {
@@ -42,15 +50,41 @@ pub(crate) fn project(globals: &Globals, overrides: &[String]) -> Result<Project
 }
 
 /// As [`project`], where a project is welcome and not needed.
-pub(crate) fn find_project(globals: &Globals, _overrides: &[String]) -> Result<Option<Project>> {
+pub(crate) fn find_project(globals: &Globals, overrides: &[String]) -> Result<Option<Project>> {
     let start = working_folder(globals)?;
     let Some(root) = start.ancestors().find(|folder| folder.join(Project::FILE).is_file()) else {
         return Ok(None);
     };
     let path = root.join(Project::FILE);
-    let settings = toml::from_str(&files::read_text(&path)?)
-        .map_err(|error| Error::user(format!("{} is not valid: {error}", path.display())))?;
-    Ok(Some(Project { root: root.to_owned(), settings }))
+    let mut layers = Layers::default();
+    layers.user_file(&user_file()?)?;
+    layers.project_file(&path)?;
+    layers.variables()?;
+    layers.command_line(overrides)?;
+    let settings = ProjectSettings::deserialize(layers.table).map_err(|error| {
+        Error::user(format!("{}: {}", path.display(), error.to_string().trim_end()))
+    })?;
+    Ok(Some(Project { root: root.to_owned(), settings, origins: layers.origins }))
+}
+
+/// serde's message is `what` and then `in `key`` on a line of its own.
+fn wrong_value(path: &Path, error: &toml::de::Error) -> Error {
+    let text = error.to_string();
+    let (what, key) = text.trim_end().rsplit_once("\nin ").unwrap_or((text.trim_end(), "a key"));
+    Error::user(format!("{key} in {} is wrong: {what}", path.display()))
+        .hint("see what each key takes: `mlx schema mlx.toml`")
+}
+
+/// What the user's own file says, where there is no project to lay over it.
+fn user_registry() -> Result<Option<String>> {
+    let mut layers = Layers::default();
+    layers.user_file(&user_file()?)?;
+    let url = layers.table.get("registry").and_then(|registry| registry.get("url"));
+    Ok(url.and_then(|url| url.as_str()).map(str::to_owned))
+}
+
+fn user_file() -> Result<PathBuf> {
+    env::path(env::CONFIG).map_or_else(folders::user_config, Ok)
 }
 
 pub(crate) fn working_folder(globals: &Globals) -> Result<PathBuf> {
@@ -67,7 +101,8 @@ pub(crate) fn ui(globals: &Globals) -> UiSettings {
         json: globals.json,
         quiet: globals.quiet,
         verbose: globals.verbose,
-        no_colour: env::text(env::NO_COLOR).is_some(),
+        no_colour: env::text(env::NO_COLOR).is_some()
+            || env::text(env::TERM).as_deref() == Some("dumb"),
         ci: env::text(env::CI).is_some(),
     }
 }
@@ -81,23 +116,49 @@ pub(crate) enum RegistryTarget {
     Remote(url::Url),
 }
 
-/// Flag, then `MLX_REGISTRY_*`, then `mlx.toml`, then `MLFLOW_*`, then the embedded one.
-pub(crate) fn registry(globals: &Globals, project: Option<&Project>) -> Result<RegistryTarget> {
-    let from_project = || project.and_then(|project| project.settings.registry.url.clone());
-    let named = globals
-        .registry
-        .clone()
-        .or_else(|| env::text(env::REGISTRY_URL))
-        .or_else(from_project)
-        .or_else(|| env::text(env::MLFLOW_TRACKING_URI));
-    match named.as_deref() {
-        None | Some("embedded") => Ok(RegistryTarget::Embedded(embedded_folder()?)),
-        Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
-            url::Url::parse(url)
-                .map(RegistryTarget::Remote)
-                .map_err(|error| Error::user(format!("`{url}` is not an address: {error}")))
+impl std::fmt::Display for RegistryTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Embedded(folder) => write!(f, "{} (embedded)", folder.display()),
+            Self::Remote(url) => write!(f, "{url}"),
         }
-        Some(folder) => Ok(RegistryTarget::Embedded(Path::new(folder).to_owned())),
+    }
+}
+
+/// Flag, then `MLX_REGISTRY_*`, `mlx.toml`, the user's file, `MLFLOW_*`, and last the embedded one.
+pub(crate) fn registry(globals: &Globals, project: Option<&Project>) -> Result<RegistryTarget> {
+    let here = working_folder(globals)?;
+    if let Some(flag) = &globals.registry {
+        return registry_target(flag, &here);
+    }
+    // A project's settings hold the variable, its own file and the user's, laid over each other already.
+    let (url, base) = match project {
+        Some(project) => (project.settings.registry.url.clone(), project.root.as_path()),
+        None => match env::text(env::REGISTRY_URL) {
+            Some(url) => (Some(url), here.as_path()),
+            None => (user_registry()?, here.as_path()),
+        },
+    };
+    match url.or_else(|| env::text(env::MLFLOW_TRACKING_URI)) {
+        Some(url) => registry_target(&url, base),
+        None => Ok(RegistryTarget::Embedded(embedded_folder()?)),
+    }
+}
+
+fn registry_target(text: &str, base: &Path) -> Result<RegistryTarget> {
+    if text == "embedded" {
+        return Ok(RegistryTarget::Embedded(embedded_folder()?));
+    }
+    match text.split_once("://") {
+        Some(("http" | "https", _)) => url::Url::parse(text)
+            .map(RegistryTarget::Remote)
+            .map_err(|error| Error::user(format!("`{text}` is not an address: {error}"))),
+        Some(("file", path)) => Ok(RegistryTarget::Embedded(base.join(path))),
+        Some((scheme, _)) => {
+            Err(Error::user(format!("a registry can't be reached by `{scheme}`: `{text}`"))
+                .hint("use an http or https address, a folder, or `embedded`"))
+        }
+        None => Ok(RegistryTarget::Embedded(base.join(text))),
     }
 }
 

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::data::{ColumnKind, DataSettings, Task};
 use crate::eval::EvalSettings;
 use crate::model::ModelSettings;
-use crate::registry::Gate;
+use crate::registry::{Gate, ModelName};
 use crate::train::TrainSettings;
+
+/// The version of the format of `mlx.toml` that this mlx writes, and the latest that it reads.
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The whole of `mlx.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,7 +41,8 @@ pub(crate) struct ProjectSettings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProjectTable {
     /// The name under which the model is registered.
-    pub name: String,
+    #[schemars(with = "String")]
+    pub name: ModelName,
     pub task: Task,
     /// Who answers for the model.
     #[serde(default)]
@@ -47,12 +51,12 @@ pub(crate) struct ProjectTable {
     #[serde(default)]
     pub id: Option<String>,
     /// The version of this file's format.
-    #[serde(default = "one")]
+    #[serde(default = "newest")]
     pub schema: u32,
 }
 
-fn one() -> u32 {
-    1
+fn newest() -> u32 {
+    SCHEMA
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,8 +2,13 @@
 //!
 //! The answer goes to stdout; status, progress, warnings and hints go to stderr.
 
+pub(crate) mod config;
+pub(crate) mod table;
+
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style as Ansi};
 
 use crate::error::{Error, ExitCode};
 use crate::outcome::Outcome;
@@ -20,6 +25,35 @@ pub(crate) struct Style {
     pub colour: bool,
     /// Columns to fill at most.
     pub width: usize,
+}
+
+impl Style {
+    /// Columns where nothing says how wide the reader is.
+    const PLAIN_WIDTH: usize = 100;
+
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint(text, Ansi::new().bold())
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint(text, Ansi::new().dimmed())
+    }
+
+    pub(crate) fn green(self, text: &str) -> String {
+        self.paint(text, AnsiColor::Green.on_default())
+    }
+
+    pub(crate) fn yellow(self, text: &str) -> String {
+        self.paint(text, AnsiColor::Yellow.on_default())
+    }
+
+    pub(crate) fn red(self, text: &str) -> String {
+        self.paint(text, AnsiColor::Red.on_default())
+    }
+
+    fn paint(self, text: &str, ansi: Ansi) -> String {
+        if self.colour { format!("{ansi}{text}{ansi:#}") } else { text.to_owned() }
+    }
 }
 
 /// How the flags and the environment want the terminal used.
@@ -40,14 +74,28 @@ pub(crate) struct Ui {
     pub json: bool,
     pub quiet: bool,
     pub verbose: u8,
+    /// How stdout is written.
     pub style: Style,
+    /// How stderr is written.
+    pub error_style: Style,
+    /// Whether something on stderr may move: a terminal, outside continuous integration.
+    pub live: bool,
 }
 
 impl Ui {
     pub(crate) fn new(settings: UiSettings) -> Self {
-        let UiSettings { json, quiet, verbose, .. } = settings;
-        let style = Style { colour: false, width: 100 };
-        Self { json, quiet, verbose, style }
+        let UiSettings { json, quiet, verbose, no_colour, ci } = settings;
+        let style =
+            |terminal: bool| Style { colour: terminal && !no_colour, width: width(terminal) };
+        let stderr = std::io::stderr().is_terminal();
+        Self {
+            json,
+            quiet,
+            verbose,
+            style: style(std::io::stdout().is_terminal()),
+            error_style: style(stderr),
+            live: stderr && !ci && !quiet && !json,
+        }
     }
 
     /// Print the answer, as text or as its JSON document, and say how the command ended.
@@ -72,7 +120,8 @@ impl Ui {
 
     pub(crate) fn warn(&self, message: &str) {
         if !self.quiet {
-            write_stderr(&format!("warning: {message}\n"));
+            let label = self.error_style.yellow("warning:");
+            write_stderr(&format!("{label} {message}\n"));
         }
     }
 
@@ -90,11 +139,41 @@ impl Ui {
             });
             let _ = write_stdout(&format!("{document}\n"));
         }
-        let mut text = format!("error: {}\n", error.message());
+        let mut text = format!("{} {}\n", self.error_style.red("error:"), error.message());
         if let Some(hint) = error.hint_text() {
-            let _ = writeln!(text, "  try: {hint}");
+            let _ = writeln!(text, "  {} {hint}", self.error_style.dim("try:"));
         }
         write_stderr(&text);
+    }
+
+    /// Say that a panic is a bug of ours, where it happened, and what to send.
+    pub(crate) fn report_panics(&self) {
+        let ui = self.clone();
+        std::panic::set_hook(Box::new(move |panic| {
+            let what = panic.payload_as_str().unwrap_or("no message");
+            let place = panic.location().map_or(String::new(), |place| format!(" at {place}"));
+            ui.fail(&Error::bug(format!("mlx panicked{place}: {what}")));
+        }));
+    }
+
+    /// Text that is the whole answer and has no JSON form: a script, a schema.
+    pub(crate) fn raw(&self, text: &str) -> Result<ExitCode, Error> {
+        write_stdout(text)?;
+        Ok(ExitCode::Done)
+    }
+
+    /// One event of a stream, as one JSON line on stdout.
+    pub(crate) fn event(&self, event: &impl serde::Serialize) -> Result<(), Error> {
+        let line = serde_json::to_string(event)
+            .map_err(|error| Error::bug(format!("cannot write an event as JSON: {error}")))?;
+        write_stdout(&format!("{line}\n"))
+    }
+}
+
+fn width(terminal: bool) -> usize {
+    match terminal_size::terminal_size() {
+        Some((terminal_size::Width(columns), _)) if terminal => usize::from(columns).max(40),
+        _ => Style::PLAIN_WIDTH,
     }
 }
 

@@ -1,1 +1,3 @@
 //! The real binary in a clean home, one verb a file.
+
+mod config;

@@ -1,0 +1,110 @@
+//! The keys of `mlx.toml`, read off its JSON schema, so that a key that isn't one can be named.
+
+use std::sync::OnceLock;
+
+use serde_json::Value as Json;
+use toml::{Table, Value};
+
+use super::layers::quote;
+use super::project::ProjectSettings;
+
+/// The schema of `mlx.toml`, and its keys in dotted form.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub schema: Json,
+    /// Tables and leaves; what users name themselves (columns, environments) is left out.
+    pub keys: Vec<String>,
+}
+
+impl Known {
+    pub(crate) fn of_project() -> &'static Self {
+        static KNOWN: OnceLock<Known> = OnceLock::new();
+        KNOWN.get_or_init(|| {
+            let schema = schemars::schema_for!(ProjectSettings).to_value();
+            let mut keys = Vec::new();
+            collect(&schema, &schema, "", &mut keys);
+            Self { schema, keys }
+        })
+    }
+
+    /// Keys that hold a value rather than a table.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = &str> {
+        let is_table =
+            |key: &str| self.keys.iter().any(|other| other.starts_with(&format!("{key}.")));
+        self.keys.iter().map(String::as_str).filter(move |key| {
+            // Tables whose keys are the user's own have no value of their own either.
+            !is_table(key) && !["columns", "gates"].contains(key)
+        })
+    }
+
+    /// Whether the key in this table holds text, so that `data.target=2020` names a column.
+    pub(crate) fn wants_text(&self, table: &Table) -> bool {
+        let mut schema = resolve(&self.schema, &self.schema);
+        let mut table = table;
+        while let Some((key, value)) = table.iter().next() {
+            let Some(inner) = schema.get("properties").and_then(|properties| properties.get(key))
+            else {
+                return false;
+            };
+            schema = resolve(&self.schema, inner);
+            match value {
+                Value::Table(inner) => table = inner,
+                _ => break,
+            }
+        }
+        match schema.get("type") {
+            Some(Json::String(name)) => name == "string",
+            Some(Json::Array(names)) => names.iter().all(|name| name == "string" || name == "null"),
+            _ => false,
+        }
+    }
+
+    /// The first key, in the order of the file, that the schema has no place for.
+    pub(crate) fn first_unknown(&self, table: &Table) -> Option<String> {
+        first_unknown(&self.schema, &self.schema, table, "")
+    }
+}
+
+fn first_unknown(root: &Json, schema: &Json, table: &Table, prefix: &str) -> Option<String> {
+    let schema = resolve(root, schema);
+    for (key, value) in table {
+        let name = if prefix.is_empty() { quote(key) } else { format!("{prefix}.{}", quote(key)) };
+        let inner = match schema.get("properties").and_then(|properties| properties.get(key)) {
+            Some(inner) => inner,
+            None => match schema.get("additionalProperties") {
+                Some(Json::Object(_)) => &schema["additionalProperties"],
+                Some(Json::Bool(false)) => return Some(name),
+                _ => continue,
+            },
+        };
+        if let Value::Table(table) = value
+            && let Some(unknown) = first_unknown(root, inner, table, &name)
+        {
+            return Some(unknown);
+        }
+    }
+    None
+}
+
+fn collect(root: &Json, schema: &Json, prefix: &str, keys: &mut Vec<String>) {
+    let schema = resolve(root, schema);
+    let Some(properties) = schema.get("properties").and_then(Json::as_object) else { return };
+    for (key, inner) in properties {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        collect(root, inner, &name, keys);
+        keys.push(name);
+    }
+}
+
+/// Follow `$ref`, and `anyOf` with null as schemars writes an `Option`.
+fn resolve<'a>(root: &'a Json, schema: &'a Json) -> &'a Json {
+    if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
+        let name = reference.trim_start_matches("#/$defs/");
+        return resolve(root, &root["$defs"][name]);
+    }
+    if let Some(options) = schema.get("anyOf").and_then(Json::as_array) {
+        let inner = options.iter().find(|option| option.get("type") != Some(&Json::from("null")));
+        return inner.map_or(schema, |inner| resolve(root, inner));
+    }
+    schema
+}

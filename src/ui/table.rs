@@ -1,0 +1,71 @@
+//! Tables of text: a header, columns two spaces apart, no lines. Numbers stand to the right.
+
+use std::fmt::Write as _;
+
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::style::Style as Lines;
+use tabled::settings::{Alignment, Padding};
+
+use super::Style;
+
+/// Rows of text under a header.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    right: Vec<usize>,
+}
+
+impl Table {
+    pub(crate) fn new<const N: usize>(header: [&str; N]) -> Self {
+        Self::with_header(header.iter().map(ToString::to_string).collect())
+    }
+
+    pub(crate) fn with_header(header: Vec<String>) -> Self {
+        Self { header, rows: Vec::new(), right: Vec::new() }
+    }
+
+    /// Columns that hold numbers, counted from 0.
+    #[must_use]
+    pub(crate) fn right(mut self, columns: impl IntoIterator<Item = usize>) -> Self {
+        self.right.extend(columns);
+        self
+    }
+
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    pub(crate) fn write(&self, page: &mut String, style: Style) {
+        let mut builder = Builder::default();
+        builder.push_record(self.header.iter().map(|name| style.dim(name)));
+        for row in &self.rows {
+            builder.push_record(row);
+        }
+        let mut table = builder.build();
+        table.with(Lines::empty()).with(Padding::new(0, 2, 0, 0));
+        for &column in &self.right {
+            table.modify(Columns::one(column), Alignment::right());
+        }
+        // Padding of the last column would be spaces at the ends of lines.
+        for line in table.to_string().lines() {
+            let _ = writeln!(page, "{}", line.trim_end());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_lines_end_where_text_does() {
+        let mut table = Table::new(["metric", "value"]).right([1]);
+        table.row(["auc", "0.91"]);
+        table.row(["logloss", "12.5"]);
+        let mut page = String::new();
+        table.write(&mut page, Style { colour: false, width: 80 });
+        assert_eq!(page, "metric   value\nauc       0.91\nlogloss   12.5\n");
+    }
+}
