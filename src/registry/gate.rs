@@ -1,9 +1,14 @@
 //! Gates: the rules of `[gates.ENV]`, and what they say of the metrics that an evaluation saw.
+//!
+//! A gate never passes because it had nothing to check: what can't be decided is inconclusive.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{EnvironmentName, VersionNumber};
+use crate::error::{self, Error, Result};
 
 /// The rules of one environment, by metric. `"auc@country"` will name a slice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,10 +19,438 @@ pub(crate) struct Gate(pub BTreeMap<String, Rule>);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Rule {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
     /// An environment whose live version this one must not fall behind on the same data.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub no_worse_than: Option<String>,
     /// How far behind is still no worse, in the metric's unit. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<f64>,
+}
+
+/// Metrics by name; `None` where the metric is undefined on the data, such as AUC with one class.
+pub(crate) type Metrics = BTreeMap<String, Option<f64>>;
+
+/// What an environment of `no_worse_than` holds, evaluated on the same data as the candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reference {
+    NothingLive,
+    Live { version: VersionNumber, metrics: Metrics },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    Pass,
+    Fail,
+    /// The rule does not apply here, and did not count.
+    Skipped,
+    /// The rule applies and can't be decided.
+    Inconclusive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Decision {
+    Pass,
+    Fail,
+    Inconclusive,
+    /// The environment has no gate.
+    Ungated,
+}
+
+/// One rule and what it saw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RuleResult {
+    pub metric: String,
+    /// As people say it: `at least 0.82`, `no worse than production by more than 0.005`.
+    pub rule: String,
+    pub candidate: Option<f64>,
+    /// What the candidate is held against: the limit, or the live version's value.
+    pub reference: Option<f64>,
+    pub verdict: Verdict,
+    /// Why a rule was skipped or could not decide.
+    pub why: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GateReport {
+    pub decision: Decision,
+    pub rules: Vec<RuleResult>,
+}
+
+impl Gate {
+    /// Refuse rules that can't mean anything; `table` names them in errors, as `gates.production`.
+    pub(crate) fn check(&self, table: &str) -> Result<()> {
+        for (metric, rule) in &self.0 {
+            let key = format!("{table}.{metric}");
+            if rule.min.is_none() && rule.max.is_none() && rule.no_worse_than.is_none() {
+                return Err(Error::user(format!("`{key}` asks for nothing"))
+                    .hint("give it `min`, `max` or `no_worse_than`"));
+            }
+            for (name, limit) in [("min", rule.min), ("max", rule.max), ("by", rule.by)] {
+                if limit.is_some_and(|limit| !limit.is_finite()) {
+                    return Err(Error::user(format!("`{key}.{name}` is not a finite number")));
+                }
+            }
+            if let (Some(min), Some(max)) = (rule.min, rule.max)
+                && min > max
+            {
+                return Err(Error::user(format!(
+                    "no value can satisfy `{key}`: its min {min} is above its max {max}"
+                )));
+            }
+            match (rule.by, &rule.no_worse_than) {
+                (Some(_), None) => {
+                    return Err(Error::user(format!("`{key}.by` needs `no_worse_than` beside it"))
+                        .hint(r#"for example `{ no_worse_than = "production", by = 0.005 }`"#));
+                }
+                (Some(by), Some(_)) if by < 0.0 => {
+                    return Err(Error::user(format!("`{key}.by` is below zero: {by}"))
+                        .hint("it says how far behind is still no worse, in the metric's unit"));
+                }
+                _ => {}
+            }
+            if let Some(environment) = &rule.no_worse_than {
+                environment
+                    .parse::<EnvironmentName>()
+                    .map_err(|error| error.context(format!("`{key}.no_worse_than`")))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The environments whose live version the rules compare with.
+    pub(crate) fn references(&self) -> Result<Vec<EnvironmentName>> {
+        let mut names: Vec<EnvironmentName> = self
+            .0
+            .values()
+            .filter_map(|rule| rule.no_worse_than.as_deref())
+            .map(str::parse)
+            .collect::<Result<_>>()?;
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// What the rules say of a candidate. A metric that the evaluation does not know is an error.
+    pub(crate) fn evaluate(
+        &self,
+        candidate: &Metrics,
+        references: &BTreeMap<String, Reference>,
+    ) -> Result<GateReport> {
+        let mut rules = Vec::new();
+        for (metric, rule) in &self.0 {
+            if !candidate.contains_key(metric) {
+                let why = unknown_metric(metric, candidate)?;
+                rules.extend(rule.texts().into_iter().map(|(text, limit)| RuleResult {
+                    metric: metric.clone(),
+                    rule: text,
+                    candidate: None,
+                    reference: limit,
+                    verdict: Verdict::Inconclusive,
+                    why: Some(why.clone()),
+                }));
+                continue;
+            }
+            let seen = candidate[metric].filter(|value| value.is_finite());
+            for (text, limit) in rule.texts() {
+                let mut result = RuleResult {
+                    metric: metric.clone(),
+                    rule: text,
+                    candidate: seen,
+                    reference: limit,
+                    verdict: Verdict::Inconclusive,
+                    why: None,
+                };
+                match (limit, &rule.no_worse_than) {
+                    (Some(limit), _) => {
+                        let is_min = result.rule.starts_with(AT_LEAST);
+                        against_limit(&mut result, limit, is_min);
+                    }
+                    (None, Some(environment)) => against_live(
+                        &mut result,
+                        environment,
+                        rule.by.unwrap_or(0.0),
+                        references.get(environment),
+                    ),
+                    (None, None) => {}
+                }
+                rules.push(result);
+            }
+        }
+        Ok(GateReport { decision: decide(&rules), rules })
+    }
+}
+
+const AT_LEAST: &str = "at least";
+
+impl Rule {
+    /// Each key as people say it, with the limit where it is a number.
+    fn texts(&self) -> Vec<(String, Option<f64>)> {
+        let mut texts = Vec::new();
+        if let Some(min) = self.min {
+            texts.push((format!("{AT_LEAST} {min}"), Some(min)));
+        }
+        if let Some(max) = self.max {
+            texts.push((format!("at most {max}"), Some(max)));
+        }
+        if let Some(environment) = &self.no_worse_than {
+            let by = self.by.unwrap_or(0.0);
+            let text = if by > 0.0 {
+                format!("no worse than {environment} by more than {by}")
+            } else {
+                format!("no worse than {environment}")
+            };
+            texts.push((text, None));
+        }
+        texts
+    }
+}
+
+/// Which way a metric is better.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Direction {
+    Higher,
+    Lower,
+    /// The closer to this, the better.
+    Near(f64),
+}
+
+impl Direction {
+    pub(crate) fn of(metric: &str) -> Self {
+        match metric {
+            "logloss" | "brier" | "ece" | "mae" | "rmse" | "smape" | "mase" | "wql" => Self::Lower,
+            "coverage_80" => Self::Near(0.8),
+            _ => Self::Higher,
+        }
+    }
+
+    /// How far `candidate` is behind `reference`; below zero it is ahead.
+    fn behind(self, candidate: f64, reference: f64) -> f64 {
+        match self {
+            Self::Higher => reference - candidate,
+            Self::Lower => candidate - reference,
+            Self::Near(target) => (candidate - target).abs() - (reference - target).abs(),
+        }
+    }
+}
+
+fn against_limit(result: &mut RuleResult, limit: f64, is_min: bool) {
+    let Some(value) = result.candidate else {
+        result.why = Some(UNDEFINED.into());
+        return;
+    };
+    let holds = if is_min { value >= limit } else { value <= limit };
+    result.verdict = if holds { Verdict::Pass } else { Verdict::Fail };
+}
+
+fn against_live(
+    result: &mut RuleResult,
+    environment: &str,
+    by: f64,
+    reference: Option<&Reference>,
+) {
+    let (version, metrics) = match reference {
+        Some(Reference::Live { version, metrics }) => (version, metrics),
+        Some(Reference::NothingLive) => {
+            result.verdict = Verdict::Skipped;
+            result.why = Some(format!("nothing is live in {environment} yet"));
+            return;
+        }
+        None => {
+            result.why = Some(format!("what is live in {environment} was not evaluated"));
+            return;
+        }
+    };
+    let Some(value) = result.candidate else {
+        result.why = Some(UNDEFINED.into());
+        return;
+    };
+    let live = metrics.get(&result.metric).copied().flatten().filter(|live| live.is_finite());
+    let Some(live) = live else {
+        result.why = Some(format!("undefined for version {version}, live in {environment}"));
+        return;
+    };
+    result.reference = Some(live);
+    // 0.82 - 0.815 is a bit more than 0.005 in binary; a limit met in decimal must count as met.
+    let rounding = 1e-12 * live.abs().max(value.abs()).max(1.0);
+    let behind = Direction::of(&result.metric).behind(value, live);
+    result.verdict = if behind <= by + rounding { Verdict::Pass } else { Verdict::Fail };
+}
+
+const UNDEFINED: &str = "undefined on this data";
+
+/// Why a metric that was not measured can't be decided, or the error that says which it may have meant.
+fn unknown_metric(metric: &str, candidate: &Metrics) -> Result<String> {
+    // `ndcg@5` is a metric by that name; `auc@country` and `ndcg@5@country` name a slice of one.
+    if let Some((base, slice)) = metric.rsplit_once('@')
+        && candidate.contains_key(base)
+    {
+        return Ok(format!("slices (`{slice}`) are not evaluated yet"));
+    }
+    let known: Vec<&str> = candidate.keys().map(String::as_str).collect();
+    let error = Error::user(format!("the gate asks for `{metric}`, which this task does not have"));
+    Err(match error::closest(metric, known.iter().copied()) {
+        Some(close) => error.hint(format!("did you mean `{close}`?")),
+        None => error.hint(format!("there are: {}", known.join(", "))),
+    })
+}
+
+/// One no is a no; nothing left to apply, or anything undecided, is inconclusive.
+fn decide(rules: &[RuleResult]) -> Decision {
+    let any = |verdict| rules.iter().any(|rule| rule.verdict == verdict);
+    if any(Verdict::Fail) {
+        Decision::Fail
+    } else if any(Verdict::Inconclusive) || !any(Verdict::Pass) {
+        Decision::Inconclusive
+    } else {
+        Decision::Pass
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(rules: &str) -> Gate {
+        toml::from_str(rules).expect("a gate")
+    }
+
+    fn metrics(values: &[(&str, f64)]) -> Metrics {
+        values.iter().map(|(name, value)| ((*name).to_owned(), Some(*value))).collect()
+    }
+
+    fn live(values: &[(&str, f64)]) -> BTreeMap<String, Reference> {
+        let metrics = metrics(values);
+        BTreeMap::from([(
+            "production".into(),
+            Reference::Live { version: VersionNumber(3), metrics },
+        )])
+    }
+
+    #[track_caller]
+    fn decided(
+        rules: &str,
+        candidate: &[(&str, f64)],
+        references: &BTreeMap<String, Reference>,
+    ) -> (Decision, Vec<Verdict>) {
+        let report = gate(rules).evaluate(&metrics(candidate), references).expect("a report");
+        (report.decision, report.rules.iter().map(|rule| rule.verdict).collect())
+    }
+
+    #[test]
+    fn limits_are_inclusive_and_every_key_counts() {
+        let rule = "auc = { min = 0.8, max = 0.99 }";
+        let none = BTreeMap::new();
+        for (value, decision, verdicts) in [
+            (0.8, Decision::Pass, [Verdict::Pass, Verdict::Pass]),
+            (0.7999, Decision::Fail, [Verdict::Fail, Verdict::Pass]),
+            (0.995, Decision::Fail, [Verdict::Pass, Verdict::Fail]),
+        ] {
+            assert_eq!(decided(rule, &[("auc", value)], &none), (decision, verdicts.to_vec()));
+        }
+    }
+
+    #[test]
+    fn no_worse_follows_the_direction_of_the_metric() {
+        let auc = r#"auc = { no_worse_than = "production", by = 0.005 }"#;
+        let at = |value| decided(auc, &[("auc", value)], &live(&[("auc", 0.82)])).0;
+        assert_eq!(at(0.9), Decision::Pass);
+        assert_eq!(at(0.815), Decision::Pass, "a limit met in decimal is met");
+        assert_eq!(at(0.8149), Decision::Fail);
+
+        let loss = r#"logloss = { no_worse_than = "production" }"#;
+        let at = |value| decided(loss, &[("logloss", value)], &live(&[("logloss", 0.4)])).0;
+        assert_eq!(at(0.4), Decision::Pass);
+        assert_eq!(at(0.3), Decision::Pass);
+        assert_eq!(at(0.41), Decision::Fail);
+
+        let near = r#"coverage_80 = { no_worse_than = "production" }"#;
+        let at =
+            |value| decided(near, &[("coverage_80", value)], &live(&[("coverage_80", 0.75)])).0;
+        assert_eq!(at(0.84), Decision::Pass);
+        assert_eq!(at(0.95), Decision::Fail, "covering too much is no better");
+    }
+
+    #[test]
+    fn nothing_live_leaves_the_other_rules_to_decide() {
+        let nothing = BTreeMap::from([("production".into(), Reference::NothingLive)]);
+        let both = r#"auc = { min = 0.8, no_worse_than = "production" }"#;
+        assert_eq!(
+            decided(both, &[("auc", 0.81)], &nothing),
+            (Decision::Pass, vec![Verdict::Pass, Verdict::Skipped])
+        );
+        let alone = r#"auc = { no_worse_than = "production" }"#;
+        assert_eq!(
+            decided(alone, &[("auc", 0.81)], &nothing),
+            (Decision::Inconclusive, vec![Verdict::Skipped])
+        );
+    }
+
+    #[test]
+    fn a_gate_without_rules_or_with_undefined_metrics_never_passes() {
+        let none = BTreeMap::new();
+        assert_eq!(decided("", &[("auc", 0.9)], &none).0, Decision::Inconclusive);
+        assert_eq!(
+            decided("auc = { min = 0.1 }", &[("auc", f64::NAN)], &none).0,
+            Decision::Inconclusive
+        );
+        let undefined = Metrics::from([("auc".into(), None), ("ece".into(), Some(0.1))]);
+        let report = gate("auc = { min = 0.1 }\nece = { max = 0.2 }")
+            .evaluate(&undefined, &none)
+            .expect("a report");
+        assert_eq!(report.decision, Decision::Inconclusive);
+        let undefined = gate(r#"auc = { no_worse_than = "production" }"#)
+            .evaluate(&metrics(&[("auc", 0.9)]), &live(&[]))
+            .expect("a report");
+        assert_eq!(undefined.decision, Decision::Inconclusive);
+    }
+
+    #[test]
+    fn one_no_outweighs_what_cannot_be_decided() {
+        let candidate = Metrics::from([("auc".into(), Some(0.5)), ("ece".into(), None)]);
+        let report = gate("auc = { min = 0.8 }\nece = { max = 0.2 }")
+            .evaluate(&candidate, &BTreeMap::new())
+            .expect("a report");
+        assert_eq!(report.decision, Decision::Fail);
+    }
+
+    #[test]
+    fn a_slice_waits_and_an_unknown_metric_is_an_error() {
+        let candidate = metrics(&[("auc", 0.9), ("ndcg@5", 0.4)]);
+        let report = gate(r#""auc@country" = { min = 0.8 }"#)
+            .evaluate(&candidate, &BTreeMap::new())
+            .expect("a report");
+        assert_eq!(report.decision, Decision::Inconclusive);
+        assert_eq!(
+            report.rules[0].why.as_deref(),
+            Some("slices (`country`) are not evaluated yet")
+        );
+
+        let error = gate(r#""ndgc@5" = { min = 0.8 }"#)
+            .evaluate(&candidate, &BTreeMap::new())
+            .expect_err("a typo");
+        assert_eq!(error.hint_text(), Some("did you mean `ndcg@5`?"));
+    }
+
+    #[test]
+    fn rules_that_mean_nothing_are_refused() {
+        for rules in [
+            "auc = {}",
+            "auc = { by = 0.1 }",
+            "auc = { min = nan }",
+            "auc = { min = 0.9, max = 0.1 }",
+            r#"auc = { no_worse_than = "production", by = -0.1 }"#,
+            r#"auc = { no_worse_than = "latest" }"#,
+        ] {
+            assert!(gate(rules).check("gates.production").is_err(), "{rules}");
+        }
+        let fine = gate(r#"auc = { min = 0.8, no_worse_than = "production", by = 0.005 }"#);
+        assert!(fine.check("gates.production").is_ok());
+        assert_eq!(fine.references().map(|names| names.len()).ok(), Some(1));
+    }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod event;
 pub(crate) mod gate;
 pub(crate) mod name;
+pub(crate) mod promotion;
 pub(crate) mod reference;
 
 pub(crate) use event::{Event, EventKind};

@@ -1,0 +1,271 @@
+//! What a promotion or a rollback would do, decided from the history before anything is sent.
+
+use serde::{Deserialize, Serialize};
+
+use super::{EnvironmentName, Event, EventKind, ModelName, VersionNumber};
+use crate::error::{Error, Result};
+
+/// The version that must be live for a move to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// What is live when the plan is made.
+    WhateverIsLive,
+    Nothing,
+    Version(VersionNumber),
+}
+
+impl std::str::FromStr for Expect {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "none" => Ok(Self::Nothing),
+            number => number.parse().map(Self::Version).map_err(|_| {
+                Error::usage(format!("`--expect {number}` is neither a version number nor `none`"))
+            }),
+        }
+    }
+}
+
+/// One move of an environment's pointer, made only while `from` is live.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub kind: EventKind,
+    pub model: ModelName,
+    pub environment: EnvironmentName,
+    pub from: Option<VersionNumber>,
+    pub to: VersionNumber,
+}
+
+impl Plan {
+    /// The version is live there already, so there is nothing to do and nothing to log.
+    pub(crate) fn is_done(&self) -> bool {
+        self.from == Some(self.to)
+    }
+}
+
+/// The version that is live in an environment: the projection of its log.
+pub(crate) fn live(events: &[Event], environment: &EnvironmentName) -> Option<VersionNumber> {
+    events.iter().rev().find(|event| event.environment == *environment).and_then(|event| event.to)
+}
+
+/// The plan of a promotion. An `expect` that is already wrong is a conflict before anything is sent.
+pub(crate) fn plan(
+    model: &ModelName,
+    events: &[Event],
+    environment: &EnvironmentName,
+    to: VersionNumber,
+    expect: Expect,
+) -> Result<Plan> {
+    let live = live(events, environment);
+    let from = match expect {
+        Expect::WhateverIsLive => live,
+        Expect::Nothing => None,
+        Expect::Version(version) => Some(version),
+    };
+    if from != live {
+        let last = events.iter().rev().find(|event| event.environment == *environment);
+        return Err(conflict(model, environment, from, live, last));
+    }
+    Ok(Plan {
+        kind: EventKind::Promote,
+        model: model.clone(),
+        environment: environment.clone(),
+        from,
+        to,
+    })
+}
+
+/// The plan of a rollback: to `version`, else to the last other version that was live there and `exists`.
+pub(crate) fn plan_rollback(
+    model: &ModelName,
+    events: &[Event],
+    environment: &EnvironmentName,
+    version: Option<VersionNumber>,
+    exists: impl Fn(VersionNumber) -> bool,
+) -> Result<Plan> {
+    let history = || format!("see what was live when: `mlx models history {model}`");
+    let live = live(events, environment);
+    let to = match version {
+        Some(version) => {
+            let was_live = events
+                .iter()
+                .any(|event| event.environment == *environment && event.to == Some(version));
+            if !was_live {
+                return Err(Error::user(format!(
+                    "{model}/{version} was never live in {environment}, so going to it is not a rollback"
+                ))
+                .hint(format!("promote it: `mlx promote {model}/{version} --to {environment}`")));
+            }
+            version
+        }
+        None => last_known_good(events, environment, exists).ok_or_else(|| {
+            let why = match live {
+                None => "nothing is live there".to_owned(),
+                Some(live) => format!("no version but {live} has been live there"),
+            };
+            Error::user(format!("nothing to roll back to in {environment} for `{model}`: {why}"))
+                .hint(history())
+        })?,
+    };
+    Ok(Plan {
+        kind: EventKind::Rollback,
+        model: model.clone(),
+        environment: environment.clone(),
+        from: live,
+        to,
+    })
+}
+
+/// The last version, other than the live one, that an environment was moved *to* and not back *from*.
+///
+/// A rollback marks what it leaves as bad: after 1, 2, 3 and a rollback to 2, another rollback goes
+/// to 1 and not back up to 3.
+pub(crate) fn last_known_good(
+    events: &[Event],
+    environment: &EnvironmentName,
+    exists: impl Fn(VersionNumber) -> bool,
+) -> Option<VersionNumber> {
+    let mut trail: Vec<VersionNumber> = Vec::new();
+    for event in events.iter().filter(|event| event.environment == *environment) {
+        let Some(to) = event.to else { continue };
+        if event.kind == EventKind::Rollback {
+            // Back to where it was: everything after it was rolled away.
+            if let Some(at) = trail.iter().rposition(|version| *version == to) {
+                trail.truncate(at + 1);
+                continue;
+            }
+        }
+        if trail.last() != Some(&to) {
+            trail.push(to);
+        }
+    }
+    let live = live(events, environment);
+    trail.into_iter().rev().find(|version| Some(*version) != live && exists(*version))
+}
+
+/// Someone moved first: who, when it is known, and what is live now.
+pub(crate) fn conflict(
+    model: &ModelName,
+    environment: &EnvironmentName,
+    expected: Option<VersionNumber>,
+    live: Option<VersionNumber>,
+    winner: Option<&Event>,
+) -> Error {
+    let said = |version: Option<VersionNumber>| {
+        version.map_or_else(|| "nothing".to_owned(), |version| format!("{model}/{version}"))
+    };
+    let mut message =
+        format!("{environment} has {}, where {} was expected", said(live), said(expected));
+    if let Some(event) = winner {
+        let verb = match event.kind {
+            EventKind::Promote => "promoted",
+            EventKind::Rollback => "rolled back to",
+            EventKind::AliasSet => "set the alias to",
+            EventKind::AliasRemoved => "removed the alias of",
+        };
+        let what = said(event.to.or(event.from));
+        message = format!("{message}: {} {verb} {what} first", event.actor);
+    }
+    Error::conflict(message)
+        .hint(format!("look at `mlx models history {model}`, then decide again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> ModelName {
+        "churn".parse().expect("a name")
+    }
+
+    fn production() -> EnvironmentName {
+        "production".parse().expect("a name")
+    }
+
+    /// A log of production: `3` promotes version 3, `-2` rolls back to version 2, `0` removes the alias.
+    fn log(moves: &[i64]) -> Vec<Event> {
+        let mut from = None;
+        moves
+            .iter()
+            .zip(1..)
+            .map(|(&to, sequence)| {
+                let kind = match to {
+                    0 => EventKind::AliasRemoved,
+                    1.. => EventKind::Promote,
+                    _ => EventKind::Rollback,
+                };
+                let to = (to != 0).then_some(VersionNumber(to.unsigned_abs()));
+                let event = Event {
+                    sequence,
+                    model: model(),
+                    environment: production(),
+                    kind,
+                    from,
+                    to,
+                    actor: "ana".into(),
+                    reason: None,
+                    evidence: None,
+                    operation_id: sequence.to_string(),
+                    timestamp_ms: 0,
+                    previous_hash: String::new(),
+                    hash: String::new(),
+                };
+                from = to;
+                event
+            })
+            .collect()
+    }
+
+    fn good(moves: &[i64]) -> Option<u64> {
+        last_known_good(&log(moves), &production(), |_| true).map(|version| version.0)
+    }
+
+    #[test]
+    fn rollbacks_walk_down_the_trail() {
+        assert_eq!(good(&[]), None);
+        assert_eq!(good(&[1]), None);
+        assert_eq!(good(&[1, 2]), Some(1));
+        assert_eq!(good(&[1, 2, 3, -2]), Some(1), "not back up to what was rolled away");
+        assert_eq!(good(&[1, 2, -1]), None);
+        assert_eq!(good(&[1, 2, -1, 3]), Some(1));
+        assert_eq!(good(&[1, 2, 1]), Some(2), "promoting an old version is a step forward");
+        assert_eq!(good(&[1, 2, 0]), Some(2), "an alias removed leaves the last one good");
+    }
+
+    #[test]
+    fn a_deleted_version_is_passed_over() {
+        let there = |version: VersionNumber| version.0 != 2;
+        let found = last_known_good(&log(&[1, 2, 3]), &production(), there);
+        assert_eq!(found, Some(VersionNumber(1)));
+    }
+
+    #[test]
+    fn a_wrong_expectation_is_a_conflict_that_says_who() {
+        let expect = Expect::Version(VersionNumber(1));
+        let error = plan(&model(), &log(&[1, 2]), &production(), VersionNumber(3), expect)
+            .expect_err("a conflict");
+        assert_eq!(error.code(), crate::error::ExitCode::Conflict);
+        assert_eq!(
+            error.message(),
+            "production has churn/2, where churn/1 was expected: ana promoted churn/2 first"
+        );
+        let plan =
+            plan(&model(), &log(&[2]), &production(), VersionNumber(2), Expect::WhateverIsLive);
+        assert!(plan.is_ok_and(|plan| plan.is_done()));
+    }
+
+    #[test]
+    fn only_what_was_live_can_be_rolled_back_to() {
+        let to = |version, moves: &[i64]| {
+            plan_rollback(&model(), &log(moves), &production(), version, |_| true)
+        };
+        assert_eq!(to(None, &[1, 2]).map(|plan| plan.to).ok(), Some(VersionNumber(1)));
+        assert_eq!(
+            to(Some(VersionNumber(1)), &[1, 2, 3]).map(|plan| plan.to).ok(),
+            Some(VersionNumber(1))
+        );
+        assert!(to(Some(VersionNumber(9)), &[1, 2]).is_err());
+        assert!(to(None, &[1]).is_err());
+    }
+}
