@@ -1,1 +1,3 @@
 //! Routers: the registry's, and later the model server's.
+
+pub(crate) mod registry;

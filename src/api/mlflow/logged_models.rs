@@ -1,0 +1,79 @@
+//! Logged models, by which clients of MLflow 3 keep a model's files beside its run's.
+
+use serde::{Deserialize, Serialize};
+
+use super::{KeyValue, number};
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LoggedModel {
+    pub info: LoggedModelInfo,
+    pub data: LoggedModelData,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LoggedModelInfo {
+    /// `m-` and 32 hexadecimal digits.
+    pub model_id: String,
+    pub experiment_id: String,
+    pub name: String,
+    #[serde(deserialize_with = "number::whole")]
+    pub creation_timestamp_ms: i64,
+    #[serde(deserialize_with = "number::whole")]
+    pub last_updated_timestamp_ms: i64,
+    pub artifact_uri: String,
+    /// `LOGGED_MODEL_PENDING`, `LOGGED_MODEL_READY` or `LOGGED_MODEL_UPLOAD_FAILED`.
+    pub status: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub model_type: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source_run_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<KeyValue>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LoggedModelData {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<KeyValue>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateLoggedModel {
+    pub experiment_id: String,
+    pub name: Option<String>,
+    pub model_type: Option<String>,
+    pub source_run_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<KeyValue>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<KeyValue>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LoggedModelReply {
+    pub model: LoggedModel,
+}
+
+/// The request of `PATCH logged-models/{id}`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct FinalizeLoggedModel {
+    pub status: String,
+}
+
+/// The request of `PATCH logged-models/{id}/tags`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LoggedModelTags {
+    #[serde(default)]
+    pub tags: Vec<KeyValue>,
+}
+
+/// The request of `POST logged-models/{id}/params`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LoggedModelParams {
+    #[serde(default)]
+    pub params: Vec<KeyValue>,
+}

@@ -1,0 +1,72 @@
+//! The shapes of MLflow's REST API 2.0, as `/api/2.0/mlflow/` speaks them.
+//!
+//! Versions are strings, timestamps numbers of milliseconds; empty lists are left out. A shape is
+//! named for what it holds; a request for its route (`runs/create` is [`CreateRun`]).
+
+mod artifacts;
+mod experiments;
+mod logged_models;
+mod models;
+mod number;
+mod runs;
+mod versions;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use artifacts::*;
+pub(crate) use experiments::*;
+pub(crate) use logged_models::*;
+pub(crate) use models::*;
+pub(crate) use runs::*;
+pub(crate) use versions::*;
+
+/// The body of every failure.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ErrorBody {
+    pub error_code: String,
+    pub message: String,
+}
+
+/// The `error_code`s that we answer.
+pub(crate) mod code {
+    pub(crate) const DOES_NOT_EXIST: &str = "RESOURCE_DOES_NOT_EXIST";
+    pub(crate) const ALREADY_EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
+    pub(crate) const INVALID_PARAMETER: &str = "INVALID_PARAMETER_VALUE";
+    pub(crate) const INVALID_STATE: &str = "INVALID_STATE";
+    pub(crate) const NO_SUCH_ENDPOINT: &str = "ENDPOINT_NOT_FOUND";
+    pub(crate) const INTERNAL: &str = "INTERNAL_ERROR";
+}
+
+/// A tag of anything, or a parameter of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeyValue {
+    pub key: String,
+    #[serde(default)]
+    pub value: String,
+}
+
+impl KeyValue {
+    pub(crate) fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { key: key.into(), value: value.into() }
+    }
+}
+
+/// A reply without content: `{}`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Empty {}
+
+/// `GET /api/3.0/mlflow/server-info`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ServerInfo {
+    pub store_type: String,
+    pub workspaces_enabled: bool,
+    pub multipart_uploads_enabled: bool,
+    pub multipart_downloads_enabled: bool,
+    pub presigned_upload_run_id_supported: bool,
+    /// The highest `/api/mlx/N/` of a server that is ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlx_api: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlx_version: Option<String>,
+}
