@@ -1,5 +1,6 @@
 //! Columns in memory: numbers, dictionary-encoded texts, and times, with their rows' origin.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::ColumnKind;
@@ -59,6 +60,9 @@ pub(crate) struct Origin {
     pub files: Vec<(PathBuf, usize)>,
     /// Set where rows were picked from a larger table: the row each came from.
     pub picked: Option<Vec<usize>>,
+    /// How the files write the times of a timestamp column, in chrono's notation, such as `%Y-%m`:
+    /// forecasts are written the same way.
+    pub time_formats: BTreeMap<String, String>,
 }
 
 /// Equally long columns with distinct names.
@@ -89,7 +93,7 @@ impl Table {
             Some(picked) => rows.iter().map(|&row| picked[row]).collect(),
             None => rows.to_vec(),
         };
-        let origin = Origin { files: self.origin.files.clone(), picked: Some(picked) };
+        let origin = Origin { picked: Some(picked), ..self.origin.clone() };
         Self { columns, rows: rows.len(), origin }
     }
 

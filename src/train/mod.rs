@@ -3,6 +3,7 @@
 //! Nothing here prints or speaks to a registry: whoever calls listens to [`Event`]s.
 
 pub(crate) mod event;
+pub(crate) mod forecasting;
 pub(crate) mod learner;
 pub(crate) mod settings;
 
