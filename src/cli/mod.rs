@@ -23,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// The paved road from a table of data to a model in production.
 #[derive(Debug, Parser)]
-#[command(name = "mlx", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "mlx", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub globals: Globals,

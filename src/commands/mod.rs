@@ -1,5 +1,6 @@
 //! One verb per file: settings in, outcome out. This is where the rooms meet.
 
+mod completions;
 mod config;
 
 use std::panic::AssertUnwindSafe;
@@ -15,6 +16,9 @@ use crate::ui::{Ui, UiSettings};
 
 /// Parse the command line, run it, and answer the exit code of the process.
 pub(crate) fn main() -> std::process::ExitCode {
+    if completions::answer_shell() {
+        return std::process::ExitCode::SUCCESS;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error),
@@ -77,7 +81,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Config(ConfigCommand::Show(args)) => ui.answer(&config::show(globals, &args)?),
         Command::Doctor(_) => unbuilt("doctor"),
         Command::Schema(args) => ui.raw(&schema(&args.file)?),
-        Command::Completions(_) => unbuilt("completions"),
+        Command::Completions(args) => ui.raw(&completions::script(&args.shell)?),
     }
 }
 

@@ -23,6 +23,9 @@ pub(crate) const TERM: &str = "TERM";
 /// Set by continuous integration: no moving bars.
 pub(crate) const CI: &str = "CI";
 
+/// Set by a shell that asks for completions.
+pub(crate) const COMPLETE: &str = "COMPLETE";
+
 /// A variable that is set and not empty.
 pub(crate) fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

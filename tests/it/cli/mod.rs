@@ -1,3 +1,4 @@
 //! The real binary in a clean home, one verb a file.
 
+mod completions;
 mod config;
