@@ -1,1 +1,19 @@
 //! The registry client: one implementation, over a socket or in process.
+//!
+//! A method of [`Remote`] is a path, a request and a reply, grouped by what it speaks of; beneath
+//! them `request` is the one road that every call takes (retries, errors) and `transport` how it travels.
+
+mod artifacts;
+mod download;
+mod failure;
+mod lifecycle;
+mod models;
+mod request;
+mod runs;
+mod transport;
+
+pub(crate) use failure::Failure;
+pub(crate) use models::VersionRecord;
+pub(crate) use request::Remote;
+pub(crate) use runs::NewRun;
+pub(crate) use transport::{Credentials, HttpSettings, Secret, Transport};

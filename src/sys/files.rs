@@ -71,6 +71,18 @@ fn readable_by_all(_: &File) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Let others into a folder that `tempfile` made for its owner alone.
+#[cfg(unix)]
+pub(crate) fn open_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn open_folder(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
 /// A rename is on disk only when its folder is.
 #[cfg(unix)]
 pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {

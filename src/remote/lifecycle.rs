@@ -1,0 +1,88 @@
+//! What MLflow lacks: moves, their history, and a version's pinned files, under `/api/mlx/1/`.
+
+use http::Method;
+
+use super::failure::Failure;
+use super::request::{Remote, segment};
+use crate::api::mlx::{
+    CONFLICT, ConflictBody, EventsReply, FilesReply, MoveReply, MoveRequest, VerifyReply,
+    VersionFile,
+};
+use crate::error::{Error, Result};
+use crate::registry::{EnvironmentName, Event, ModelName, VersionNumber, promotion};
+
+const ROUTES: &str = "/api/mlx/1";
+
+impl Remote {
+    /// Move an environment's pointer, if what is live there is still what the request expects.
+    pub(crate) async fn move_environment(
+        &self,
+        model: &ModelName,
+        request: &MoveRequest,
+    ) -> Result<Event> {
+        let path = format!("{ROUTES}/models/{}/moves", segment(model.as_str()));
+        // Its operation id makes a repeated move the same move.
+        let reply: Result<MoveReply, _> = self.send_json(Method::POST, path, request, true).await;
+        match reply {
+            Ok(reply) => Ok(reply.event),
+            Err(Failure::Refused(refusal)) if refusal.error_code == CONFLICT => {
+                let body: ConflictBody = serde_json::from_slice(&refusal.body)
+                    .map_err(|error| Error::conflict(format!("{} ({error})", refusal.message)))?;
+                Err(promotion::conflict(
+                    model,
+                    &request.environment,
+                    request.expect,
+                    body.live,
+                    body.winner.as_ref(),
+                ))
+            }
+            Err(failure) => Err(self.without_extension(failure)),
+        }
+    }
+
+    /// Every move of a model's environments, oldest first.
+    pub(crate) async fn events(
+        &self,
+        model: &ModelName,
+        environment: Option<&EnvironmentName>,
+    ) -> Result<Vec<Event>> {
+        let path = format!("{ROUTES}/models/{}/events", segment(model.as_str()));
+        let query = environment.map(|name| ("environment", name.to_string()));
+        match self.get::<EventsReply>(path, query.into_iter().collect()).await {
+            Ok(reply) => Ok(reply.events),
+            Err(failure) if failure.is_absent() => Err(self.no_model(model).await),
+            Err(failure) => Err(self.without_extension(failure)),
+        }
+    }
+
+    /// The files that a version was created with, whatever was uploaded to its run since.
+    pub(crate) async fn files(
+        &self,
+        model: &ModelName,
+        version: VersionNumber,
+    ) -> Result<Vec<VersionFile>> {
+        let path = format!("{ROUTES}/models/{}/versions/{version}/files", segment(model.as_str()));
+        match self.get::<FilesReply>(path, vec![]).await {
+            Ok(reply) => Ok(reply.files),
+            Err(failure) if failure.is_absent() => Err(self.no_version(model, version).await),
+            Err(failure) => Err(self.without_extension(failure)),
+        }
+    }
+
+    pub(crate) async fn verify(&self) -> Result<VerifyReply> {
+        let reply = self.get(format!("{ROUTES}/verify"), vec![]).await;
+        reply.map_err(|failure| self.without_extension(failure))
+    }
+
+    /// A plain MLflow server has none of these routes, which says more than its 404 page.
+    fn without_extension(&self, failure: Failure) -> Error {
+        if failure.is_unknown_route() {
+            return Error::user(format!(
+                "{} keeps no history of environments: it is no mlx registry",
+                self.address()
+            ))
+            .hint("serve one: `mlx registry serve`, or use your own: `--registry embedded`");
+        }
+        failure.into()
+    }
+}
