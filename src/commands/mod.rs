@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod new;
 
 use std::panic::AssertUnwindSafe;
 
@@ -65,8 +66,8 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
     // Until a verb is built, its arm says so.
     let unbuilt = |verb: &str| Err(Error::bug(format!("`mlx {verb}` is not built yet")));
     match cli.command {
-        Command::New(_) => unbuilt("new"),
-        Command::Init(_) => unbuilt("init"),
+        Command::New(args) => ui.answer(&new::new(&settings::new::new(globals, args)?)?),
+        Command::Init(args) => ui.answer(&new::new(&settings::new::init(globals, args)?)?),
         Command::Data(_) => unbuilt("data"),
         Command::Train(_) => unbuilt("train"),
         Command::Runs(_) => unbuilt("runs"),

@@ -1,6 +1,7 @@
 //! What commands answer: plain values that serialise. How they look is `ui`'s matter.
 
 pub(crate) mod config;
+pub(crate) mod new;
 
 use serde::Serialize;
 

@@ -5,6 +5,7 @@
 pub(crate) mod env;
 pub(crate) mod known;
 pub(crate) mod layers;
+pub(crate) mod new;
 pub(crate) mod project;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 //! The answer goes to stdout; status, progress, warnings and hints go to stderr.
 
 pub(crate) mod config;
+mod new;
 pub(crate) mod table;
 
 use std::fmt::Write as _;

@@ -1,0 +1,95 @@
+//! `mlx new` and `mlx init`: which template, for what, and where.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::cli::Globals;
+use crate::cli::new::{InitArgs, NewArgs, ScaffoldArgs};
+use crate::data::Task;
+use crate::error::{Error, Result, closest};
+use crate::registry::ModelName;
+
+pub(crate) struct NewSettings {
+    /// `new` or `init`.
+    pub verb: &'static str,
+    /// The project's folder: absolute, without `.` and `..`.
+    pub folder: PathBuf,
+    /// The folder as it was typed, for commands to repeat.
+    pub typed: PathBuf,
+    pub name: ModelName,
+    pub owner: Option<String>,
+    /// Said on the command line, or inferred from what was.
+    pub task: Option<Task>,
+    pub git: bool,
+    pub dry_run: bool,
+}
+
+const TEMPLATES: [Task; 3] = [Task::Classification, Task::Forecasting, Task::Ranking];
+
+pub(crate) fn new(globals: &Globals, args: NewArgs) -> Result<NewSettings> {
+    resolve("new", globals, args.dir, args.scaffold)
+}
+
+pub(crate) fn init(globals: &Globals, args: InitArgs) -> Result<NewSettings> {
+    resolve("init", globals, args.dir, args.scaffold)
+}
+
+fn resolve(
+    verb: &'static str,
+    globals: &Globals,
+    typed: PathBuf,
+    args: ScaffoldArgs,
+) -> Result<NewSettings> {
+    let folder = normal(&super::working_folder(globals)?.join(&typed));
+    let name = model_name(args.name.as_deref(), &folder)?;
+    let task = args.template.as_deref().map(template).transpose()?;
+    Ok(NewSettings {
+        verb,
+        folder,
+        typed,
+        name,
+        owner: args.owner,
+        task,
+        git: !args.no_git,
+        dry_run: args.dry_run,
+    })
+}
+
+fn template(name: &str) -> Result<Task> {
+    TEMPLATES.into_iter().find(|task| task.name() == name).ok_or_else(|| {
+        let error = Error::usage(format!("no template is named `{name}`"));
+        match closest(name, TEMPLATES.map(Task::name)) {
+            Some(meant) => error.hint(format!("did you mean `--template {meant}`?")),
+            None => error.hint(
+                "use `--template classification`, `forecasting` or `ranking`, or a team's own with `--from`",
+            ),
+        }
+    })
+}
+
+fn model_name(given: Option<&str>, folder: &Path) -> Result<ModelName> {
+    if let Some(name) = given {
+        return name.parse();
+    }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    name.parse().map_err(|_| {
+        Error::user(format!(
+            "the folder's name, `{name}`, cannot be the model's name, which has 1 to 200 letters, digits, `_`, `-` and `.`, and starts with a letter or digit"
+        ))
+        .hint("give the model a name of its own: `--name NAME`")
+    })
+}
+
+/// The path without `.` and `..`, links left as they are.
+fn normal(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
