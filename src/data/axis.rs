@@ -277,10 +277,7 @@ fn day_of_month(series: &[Vec<i64>]) -> Option<u32> {
     let latest = dates.iter().map(Datelike::day).max()?;
     let all_last = dates.iter().all(|date| is_last(*date));
     let day = if all_last { 31 } else { latest };
-    dates
-        .iter()
-        .all(|date| day_in_month(month_of(*date), day) == Some(*date))
-        .then_some(day)
+    dates.iter().all(|date| day_in_month(month_of(*date), day) == Some(*date)).then_some(day)
 }
 
 fn is_last(date: NaiveDate) -> bool {
@@ -288,9 +285,9 @@ fn is_last(date: NaiveDate) -> bool {
 }
 
 fn date_of(local: i64) -> Result<NaiveDate> {
-    DateTime::from_timestamp_micros(local)
-        .map(|time| time.date_naive())
-        .ok_or_else(|| Error::user(format!("a time lies out of the calendar: {local} µs from 1970")))
+    DateTime::from_timestamp_micros(local).map(|time| time.date_naive()).ok_or_else(|| {
+        Error::user(format!("a time lies out of the calendar: {local} µs from 1970"))
+    })
 }
 
 fn micros_of(date: NaiveDate) -> i64 {
@@ -328,8 +325,9 @@ fn parse(text: &str) -> Result<Step> {
         _ => Step::Micros(0),
     };
     if count < 1 || count > 1_000_000 || step == Step::Micros(0) {
-        return Err(Error::user(format!("data.frequency is `{text}`, which names no step"))
-            .hint("use s, min, h, D, B, W, MS, M, Q or Y, with a number before it where needed: `15min`"));
+        return Err(Error::user(format!("data.frequency is `{text}`, which names no step")).hint(
+            "use s, min, h, D, B, W, MS, M, Q or Y, with a number before it where needed: `15min`",
+        ));
     }
     Ok(step)
 }
@@ -345,8 +343,14 @@ fn month_name(months: i64) -> String {
 }
 
 fn micros_name(micros: i64) -> String {
-    let units =
-        [(7 * DAY, "W"), (DAY, "D"), (HOUR, "h"), (60 * SECOND, "min"), (SECOND, "s"), (1000, "ms")];
+    let units = [
+        (7 * DAY, "W"),
+        (DAY, "D"),
+        (HOUR, "h"),
+        (60 * SECOND, "min"),
+        (SECOND, "s"),
+        (1000, "ms"),
+    ];
     for (unit, name) in units {
         if micros % unit == 0 {
             let count = micros / unit;

@@ -5,6 +5,7 @@
 
 pub(crate) mod axis;
 pub(crate) mod dataset;
+pub(crate) mod season;
 pub(crate) mod series;
 pub(crate) mod settings;
 pub(crate) mod table;
