@@ -3,6 +3,8 @@
 mod completions;
 mod config;
 mod new;
+mod doctor;
+mod tour;
 
 use std::panic::AssertUnwindSafe;
 
@@ -78,9 +80,9 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Rollback(_) => unbuilt("rollback"),
         Command::Models(_) => unbuilt("models"),
         Command::Registry(_) => unbuilt("registry"),
-        Command::Tour(_) => unbuilt("tour"),
+        Command::Tour(args) => ui.answer(&tour::tour(&args, ui).await?),
         Command::Config(ConfigCommand::Show(args)) => ui.answer(&config::show(globals, &args)?),
-        Command::Doctor(_) => unbuilt("doctor"),
+        Command::Doctor(_) => ui.answer(&doctor::doctor(globals).await),
         Command::Schema(args) => ui.raw(&schema(&args.file)?),
         Command::Completions(args) => ui.raw(&completions::script(&args.shell)?),
     }

@@ -2,6 +2,8 @@
 
 pub(crate) mod config;
 pub(crate) mod new;
+pub(crate) mod doctor;
+pub(crate) mod tour;
 
 use serde::Serialize;
 

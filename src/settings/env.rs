@@ -23,6 +23,8 @@ pub(crate) const TERM: &str = "TERM";
 /// Set by continuous integration: no moving bars.
 pub(crate) const CI: &str = "CI";
 
+/// Where programs are found.
+pub(crate) const PATH: &str = "PATH";
 /// Set by a shell that asks for completions.
 pub(crate) const COMPLETE: &str = "COMPLETE";
 

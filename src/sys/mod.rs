@@ -5,5 +5,6 @@ pub(crate) mod device;
 pub(crate) mod files;
 pub(crate) mod folders;
 pub(crate) mod git;
+pub(crate) mod machine;
 pub(crate) mod random;
 pub(crate) mod signals;

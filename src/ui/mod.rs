@@ -4,7 +4,9 @@
 
 pub(crate) mod config;
 mod new;
+pub(crate) mod doctor;
 pub(crate) mod table;
+pub(crate) mod tour;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};

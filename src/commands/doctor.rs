@@ -1,0 +1,131 @@
+//! `mlx doctor`: toolchain, devices, registry and project, and what to do about each red line.
+
+use std::path::Path;
+
+use crate::cli::Globals;
+use crate::data::DataSettings;
+use crate::error::Error;
+use crate::outcome::doctor::{Check, DoctorOutcome, State};
+use crate::settings::{self, Project};
+use crate::sys::{device, machine};
+
+pub(crate) async fn doctor(globals: &Globals) -> DoctorOutcome {
+    let mut checks = vec![binary(), processor()];
+    checks.extend(devices());
+    let project = settings::find_project(globals, &[]);
+    checks.push(registry(globals, project.as_ref().ok().and_then(Option::as_ref)).await);
+    match &project {
+        Ok(Some(project)) => checks.extend(project_checks(project)),
+        Ok(None) => checks.push(note(
+            "project",
+            "none here".into(),
+            "mlx new DIR --template classification",
+        )),
+        Err(error) => checks.push(broken("project", error)),
+    }
+    DoctorOutcome { checks }
+}
+
+fn binary() -> Check {
+    let version = env!("CARGO_PKG_VERSION");
+    let found = settings::env::text(settings::env::PATH).is_some_and(|path| {
+        std::env::split_paths(&path)
+            .any(|folder| folder.join(format!("mlx{}", std::env::consts::EXE_SUFFIX)).is_file())
+    });
+    if found {
+        well("mlx", format!("version {version}"))
+    } else {
+        note(
+            "mlx",
+            format!("version {version}, not on the PATH"),
+            "./install.sh, and add the folder that it names to PATH",
+        )
+    }
+}
+
+fn processor() -> Check {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    well("devices", format!("cpu: {threads} threads, {}", machine::instruction_sets()))
+}
+
+/// CUDA and Metal, where this build knows them.
+fn devices() -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (built, name, feature) in
+        [(cfg!(feature = "cuda"), "cuda", "cuda"), (cfg!(feature = "metal"), "metal", "metal")]
+    {
+        // A build without is whole; only a build with that finds no device needs a word of advice.
+        if !built {
+            continue;
+        }
+        checks.push(match device::open(name) {
+            Ok(device) => well("devices", device::name(&device)),
+            Err(error) => {
+                note("devices", error.message().to_owned(), &format!("check the {feature} driver"))
+            }
+        });
+    }
+    if checks.is_empty() {
+        checks.push(well("devices", "no CUDA or Metal in this build".into()));
+    }
+    checks
+}
+
+async fn registry(globals: &Globals, project: Option<&Project>) -> Check {
+    match settings::registry(globals, project) {
+        Ok(target) => well("registry", target.to_string()),
+        Err(error) => broken("registry", &error),
+    }
+}
+
+fn project_checks(project: &Project) -> Vec<Check> {
+    let settings = &project.settings;
+    let mut checks = vec![well(
+        "project",
+        format!(
+            "{} ({}) in {}",
+            settings.project.name,
+            settings.project.task.name(),
+            project.root.display()
+        ),
+    )];
+    let DataSettings { train, test, .. } = &settings.data;
+    for file in [Some(train), test.as_ref()].into_iter().flatten() {
+        // A glob is for `mlx data check`, which opens what it finds.
+        if !file.contains(['*', '?', '[']) && !project.root.join(file).exists() {
+            let error = Error::user(format!("the data file {file} is not there"));
+            checks.push(broken(
+                "project",
+                &error.hint("mend data.train and data.test in mlx.toml, or bring the file back"),
+            ));
+        }
+    }
+    if !project.root.join("mlx.lock").is_file() {
+        checks.push(note("project", "not trained yet: no mlx.lock".into(), "mlx train"));
+    }
+    if !is_writable(&project.root) {
+        let error = Error::user(format!("{} can't be written to", project.root.display()));
+        checks.push(broken(
+            "project",
+            &error.hint("runs are kept under .mlx/ there; change the folder's permissions"),
+        ));
+    }
+    checks
+}
+
+fn is_writable(folder: &Path) -> bool {
+    tempfile::Builder::new().prefix(".mlx-").tempfile_in(folder).is_ok()
+}
+
+fn well(area: &'static str, finding: String) -> Check {
+    Check { area, state: State::Well, finding, remedy: None }
+}
+
+fn note(area: &'static str, finding: String, remedy: &str) -> Check {
+    Check { area, state: State::Note, finding, remedy: Some(remedy.to_owned()) }
+}
+
+fn broken(area: &'static str, error: &Error) -> Check {
+    let remedy = error.hint_text().map(str::to_owned);
+    Check { area, state: State::Broken, finding: error.message().to_owned(), remedy }
+}
