@@ -1,0 +1,48 @@
+//! A classification model against the classes that rows turned out to be.
+
+use super::Evaluation;
+use crate::data::{Table, Task};
+use crate::error::{Error, Result};
+use crate::eval::evaluation::Measures;
+use crate::metrics;
+use crate::model::{ClassificationModel, Probabilities};
+
+pub(crate) fn evaluate(_model: &ClassificationModel, _test: &Table) -> Result<Evaluation> {
+    Err(Error::bug("classification is not evaluated yet"))
+}
+
+/// `positive` is the class that AUC and average precision of two classes rank for.
+fn measure(labels: &[usize], probabilities: &Probabilities, positive: Option<usize>) -> Measures {
+    let classes = probabilities.classes.len();
+    let values = normalised(probabilities);
+    let top = metrics::top_classes(&values, classes);
+    let mut measures = Measures::new();
+    match positive {
+        Some(positive) => {
+            let is_positive: Vec<bool> = labels.iter().map(|label| *label == positive).collect();
+            let scores: Vec<f64> = values.iter().skip(positive).step_by(classes).copied().collect();
+            measures.push(("auc", metrics::auc(&is_positive, &scores)));
+            measures.push(("average_precision", metrics::average_precision(&is_positive, &scores)));
+        }
+        None => measures.push(("auc", metrics::macro_auc(labels, &values, classes))),
+    }
+    measures.extend([
+        ("logloss", metrics::log_loss(labels, &values, classes)),
+        ("accuracy", metrics::accuracy(labels, &top)),
+        ("balanced_accuracy", metrics::balanced_accuracy(labels, &top, classes)),
+        ("macro_f1", metrics::macro_f1(labels, &top, classes)),
+        ("brier", metrics::brier(labels, &values, classes)),
+        ("ece", metrics::ece(labels, &values, classes)),
+    ]);
+    measures
+}
+
+/// Rows that sum to one in double precision too: a net's sum is off by some 1e-7.
+fn normalised(probabilities: &Probabilities) -> Vec<f64> {
+    let rows = probabilities.values.chunks_exact(probabilities.classes.len());
+    rows.flat_map(|row| {
+        let sum: f64 = row.iter().sum();
+        row.iter().map(move |value| value / sum)
+    })
+    .collect()
+}

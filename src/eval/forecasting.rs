@@ -1,0 +1,227 @@
+//! A forecasting model against what came.
+//!
+//! Forecasts start where each series' test data does, and again every horizon while test data is
+//! left; each sees all that came before it.
+
+use std::collections::HashMap;
+
+use super::{EvalData, Evaluation};
+use crate::data::{SeriesSet, Task};
+use crate::error::{Error, Result};
+use crate::eval::evaluation::Measures;
+use crate::metrics;
+use crate::model::{ForecastingModel, Forecasts};
+
+pub(crate) fn evaluate(model: &ForecastingModel, data: &EvalData<'_>) -> Result<Evaluation> {
+    let mut notices = Vec::new();
+    let (set, parts) = parts(model, data, &mut notices)?;
+    let origins = origins(&set, &parts, model.horizon(), &mut notices);
+    let targets: Vec<Targets> =
+        parts.iter().map(|part| Targets::new(&set, *part, model.season())).collect();
+
+    let forecasts = model.forecast(&set, &origins)?;
+    let ours = Scored::new(&set, &targets, &forecasts);
+    if ours.rows == 0 {
+        return Err(Error::user("the test data holds no target to evaluate on: all are missing"));
+    }
+    let mut theirs = Vec::new();
+    for (name, forecasts) in model.baselines(&set, &origins)? {
+        theirs.push((name, measure(&Scored::new(&set, &targets, &forecasts), &targets)));
+    }
+    if ours.missing > 0 {
+        notices.push(format!("{} missing targets were left out", ours.missing));
+    }
+    let unscaled = ours.series.iter().filter(|series| targets[series.part].scale.is_none()).count();
+    if unscaled > 0 {
+        notices.push(format!(
+            "MASE leaves out {unscaled} series whose history is too short for a season, or never changes"
+        ));
+    }
+    let mut evaluation =
+        Evaluation::new(Task::Forecasting, ours.rows, measure(&ours, &targets), &theirs);
+    evaluation.groups = Some(ours.series.len());
+    evaluation.skipped = ours.missing;
+    evaluation.notices = notices;
+    Ok(evaluation)
+}
+
+/// A series and the time indices of its test data.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    series: usize,
+    from: i64,
+    to: i64,
+}
+
+/// History and test data as one set, and where in it the test data is.
+fn parts(
+    model: &ForecastingModel,
+    data: &EvalData<'_>,
+    notices: &mut Vec<String>,
+) -> Result<(SeriesSet, Vec<Part>)> {
+    let test = model.series(&[data.test])?;
+    if data.history.iter().all(|table| table.rows == 0) {
+        let horizon = model.horizon();
+        notices.push(format!(
+            "without a history, the last {horizon} steps of each series are forecast"
+        ));
+        let parts = (0..test.len())
+            .map(|series| {
+                let to = test.end(series);
+                Part { series, from: test.start[series].max(to - horizon as i64), to }
+            })
+            .collect();
+        return Ok((test, parts));
+    }
+    let mut tables = data.history.clone();
+    tables.push(data.test);
+    let set = model.series(&tables)?;
+    let places: HashMap<&[String], usize> =
+        set.keys.iter().enumerate().map(|(place, key)| (key.as_slice(), place)).collect();
+    let parts = (0..test.len())
+        .map(|series| Part {
+            series: places[test.keys[series].as_slice()],
+            from: test.start[series],
+            to: test.start[series] + test.values[series].len() as i64,
+        })
+        .collect();
+    Ok((set, parts))
+}
+
+/// Every horizon of each part, from the first of which anything was observed before.
+fn origins(
+    set: &SeriesSet,
+    parts: &[Part],
+    horizon: usize,
+    notices: &mut Vec<String>,
+) -> Vec<(usize, i64)> {
+    let mut origins = Vec::new();
+    let mut blind = 0;
+    for part in parts {
+        let observed = set.values[part.series].iter().position(|value| !value.is_nan());
+        let first = observed.map_or(i64::MAX, |at| set.start[part.series] + at as i64);
+        blind += usize::from(first >= part.from);
+        let every = (part.from..part.to).step_by(horizon);
+        origins.extend(every.filter(|origin| *origin > first).map(|origin| (part.series, origin)));
+    }
+    if blind > 0 {
+        notices.push(format!(
+            "{blind} series have no history before their test data to forecast from"
+        ));
+    }
+    // By cutoff and then series, the order in which forecasts are written.
+    origins.sort_by_key(|&(series, origin)| (origin, series));
+    origins
+}
+
+/// What a series' forecasts are held against.
+#[derive(Debug)]
+struct Targets {
+    part: Part,
+    /// The error of the seasonal naive forecast over the history.
+    scale: Option<f64>,
+}
+
+impl Targets {
+    fn new(set: &SeriesSet, part: Part, season: usize) -> Self {
+        let values = &set.values[part.series];
+        let before = usize::try_from(part.from - set.start[part.series]).unwrap_or(0);
+        let history = &values[..before.min(values.len())];
+        Self { part, scale: metrics::mase_scale(history, season) }
+    }
+}
+
+/// Forecasts beside what came, series by series.
+#[derive(Debug, Default)]
+struct Scored {
+    levels: Vec<f64>,
+    series: Vec<ScoredSeries>,
+    rows: usize,
+    /// Forecast steps within the test data whose target is missing.
+    missing: usize,
+}
+
+#[derive(Debug)]
+struct ScoredSeries {
+    /// Its place among the targets.
+    part: usize,
+    actual: Vec<f64>,
+    point: Vec<f64>,
+    quantiles: Vec<Vec<f64>>,
+}
+
+impl Scored {
+    fn new(set: &SeriesSet, targets: &[Targets], forecasts: &Forecasts) -> Self {
+        let mut scored = Self { levels: forecasts.levels.clone(), ..Self::default() };
+        let mut all: Vec<ScoredSeries> = (0..targets.len())
+            .map(|part| ScoredSeries {
+                part,
+                actual: Vec::new(),
+                point: Vec::new(),
+                quantiles: vec![Vec::new(); forecasts.levels.len()],
+            })
+            .collect();
+        let places: HashMap<usize, usize> =
+            targets.iter().enumerate().map(|(place, target)| (target.part.series, place)).collect();
+        for row in 0..forecasts.point.len() {
+            let place = places[&forecasts.series[row]];
+            let at = forecasts.cutoff[row] + forecasts.step[row] as i64;
+            if at >= targets[place].part.to {
+                continue;
+            }
+            let actual = set.at(forecasts.series[row], at);
+            if actual.is_nan() {
+                scored.missing += 1;
+                continue;
+            }
+            scored.rows += 1;
+            let series = &mut all[place];
+            series.actual.push(actual);
+            series.point.push(forecasts.point[row]);
+            for (column, quantile) in series.quantiles.iter_mut().zip(&forecasts.quantiles) {
+                column.push(quantile[row]);
+            }
+        }
+        all.retain(|series| !series.actual.is_empty());
+        scored.series = all;
+        scored
+    }
+}
+
+/// Scale-free errors are averaged over the series, the others taken over all targets at once.
+fn measure(scored: &Scored, targets: &[Targets]) -> Measures {
+    let together = |column: &dyn Fn(&ScoredSeries) -> &[f64]| -> Vec<f64> {
+        scored.series.iter().flat_map(|series| column(series).iter().copied()).collect()
+    };
+    let actual = together(&|series| &series.actual);
+    let point = together(&|series| &series.point);
+    let quantiles: Vec<Vec<f64>> = (0..scored.levels.len())
+        .map(|level| together(&|series| &series.quantiles[level]))
+        .collect();
+    let averaged = |of: &dyn Fn(&ScoredSeries) -> Option<f64>| {
+        let values: Vec<f64> = scored.series.iter().filter_map(of).collect();
+        metrics::mean(values)
+    };
+    let level = |wanted: f64| scored.levels.iter().position(|level| (level - wanted).abs() < 1e-9);
+    vec![
+        (
+            "mase",
+            averaged(&|series| {
+                metrics::mase(&series.actual, &series.point, targets[series.part].scale?)
+            }),
+        ),
+        ("smape", averaged(&|series| metrics::smape(&series.actual, &series.point))),
+        ("mae", metrics::mae(&actual, &point)),
+        ("rmse", metrics::rmse(&actual, &point)),
+        ("wql", metrics::wql(&actual, &scored.levels, &quantiles)),
+        (
+            "coverage_80",
+            match (level(0.1), level(0.9)) {
+                (Some(low), Some(high)) => {
+                    metrics::coverage(&actual, &quantiles[low], &quantiles[high])
+                }
+                _ => None,
+            },
+        ),
+    ]
+}
