@@ -1,11 +1,14 @@
 //! The rules of models, versions, environments and their history. Pure: no disk, no network, no clock.
 
+pub(crate) mod artifact_path;
 pub(crate) mod event;
 pub(crate) mod gate;
+pub(crate) mod history;
 pub(crate) mod name;
 pub(crate) mod promotion;
 pub(crate) mod reference;
 
+pub(crate) use artifact_path::ArtifactPath;
 pub(crate) use event::{Event, EventKind};
 pub(crate) use gate::{Gate, Rule};
 pub(crate) use name::{EnvironmentName, ModelName, RunId, VersionNumber};

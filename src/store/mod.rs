@@ -1,19 +1,108 @@
 //! Database rows and stored objects of the registry.
+//!
+//! A row that names bytes is written only after the bytes are on disk, and a version, its manifest
+//! and its number in one transaction: killed at any moment, nothing half-made can be seen.
 
+mod artifacts;
+mod database;
+mod experiments;
+mod failure;
+mod logged_models;
+mod models;
+mod moves;
+mod objects;
+mod runs;
+mod search;
+mod versions;
+
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use database::Database;
+use objects::Objects;
+
+pub(crate) use artifacts::{Artifact, Entry, PINNED};
+pub(crate) use experiments::ExperimentRow;
+pub(crate) use failure::Failure;
+pub(crate) use logged_models::{LoggedModelRow, NewLoggedModel};
+pub(crate) use models::ModelRow;
+pub(crate) use moves::{Expect, Move};
+pub(crate) use objects::{ByteStream, Object};
+pub(crate) use runs::{MetricPoint, NewRun, RunRow};
+pub(crate) use search::{Comparison, Condition, Field, Order, Page, Query, Stages, Value};
+pub(crate) use versions::{Files, NewVersion, PinnedFile, VersionRow};
+
+/// Keys and values, in the order of their keys.
+pub(crate) type Pairs = Vec<(String, String)>;
 
 /// A registry's folder, opened. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    folder: std::sync::Arc<PathBuf>,
+    folder: Arc<PathBuf>,
+    database: Database,
+    objects: Objects,
+    /// Held shared for as long as the registry is open, so that a restore can tell.
+    _use: Arc<File>,
 }
 
 impl Store {
+    /// The file whose lock says that a registry is in use.
+    const LOCK: &'static str = "registry.lock";
+
     /// Open the registry of this folder, making it where there is none.
-    #[allow(clippy::unused_async)]
     pub(crate) async fn open(folder: &Path) -> Result<Self> {
-        Ok(Self { folder: std::sync::Arc::new(folder.to_owned()) })
+        let failed = |error| Error::file("open", folder, error);
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let lock = lock_file(folder)?;
+        // File systems without locks lose only the restore's warning.
+        let _ = lock.lock_shared();
+        let database = Database::open(folder).await?;
+        let objects = Objects::local(folder)?;
+        Ok(Self { folder: Arc::new(folder.to_owned()), database, objects, _use: Arc::new(lock) })
     }
+
+    /// As [`Store::open`], but a folder without a registry is an error.
+    pub(crate) async fn open_existing(folder: &Path) -> Result<Self> {
+        if !folder.join(database::FILE).is_file() {
+            return Err(Error::user(format!("there is no registry in {}", folder.display()))
+                .hint("see which one is in use: `mlx registry status`"));
+        }
+        Self::open(folder).await
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Finish what is under way and let go of the files.
+    pub(crate) async fn close(self) {
+        self.database.close().await;
+    }
+
+    /// A transaction that writes. It takes the write lock at once: one that read first and wrote
+    /// later would fail where another wrote between.
+    async fn write(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, Failure> {
+        Ok(self.database.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    fn read(&self) -> &sqlx::SqlitePool {
+        &self.database.reader
+    }
+}
+
+fn lock_file(folder: &Path) -> Result<File> {
+    let path = folder.join(Store::LOCK);
+    File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| Error::file("open", &path, error))
+}
+
+/// Pairs that the database put into one column as `[[key,value],…]`.
+fn pairs(json: &str) -> Pairs {
+    serde_json::from_str(json).unwrap_or_default()
 }

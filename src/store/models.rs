@@ -1,0 +1,193 @@
+//! Registered models.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
+
+use super::search::Searched;
+use super::{Failure, Page, Pairs, Query, Store, VersionRow, pairs};
+use crate::registry::{ModelName, VersionNumber};
+use crate::sys::clock;
+
+#[derive(Clone, Debug)]
+pub(crate) struct ModelRow {
+    pub name: String,
+    pub description: String,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+    pub tags: Pairs,
+    /// Alias and version.
+    pub aliases: Vec<(String, u64)>,
+    pub latest: Option<VersionRow>,
+}
+
+const SELECT: &str = "SELECT m.name, m.description, m.created_ms, m.updated_ms, \
+     (SELECT json_group_array(json_array(key, value)) FROM model_tags t WHERE t.model = m.name), \
+     (SELECT json_group_array(json_array(alias, version)) FROM aliases a WHERE a.model = m.name), \
+     (SELECT max(version) FROM versions v WHERE v.model = m.name) \
+     FROM models m WHERE 1";
+
+const SEARCHED: Searched = Searched {
+    noun: "registered model",
+    attributes: &[
+        ("name", "m.name"),
+        ("creation_timestamp", "m.created_ms"),
+        ("last_updated_timestamp", "m.updated_ms"),
+        ("timestamp", "m.updated_ms"),
+    ],
+    tags: "FROM model_tags t WHERE t.model = m.name",
+    params: None,
+    metrics: None,
+    tie: "m.name",
+};
+
+impl Store {
+    pub(crate) async fn create_model(
+        &self,
+        name: &ModelName,
+        description: &str,
+        tags: &[(String, String)],
+    ) -> Result<(), Failure> {
+        let mut transaction = self.write().await?;
+        let made = sqlx::query("INSERT OR IGNORE INTO models VALUES ($1, $2, $3, $3)")
+            .bind(name.as_str())
+            .bind(description)
+            .bind(clock::now_ms())
+            .execute(&mut *transaction)
+            .await?;
+        if made.rows_affected() == 0 {
+            return Err(Failure::Exists(format!("Registered Model (name={name}) already exists.")));
+        }
+        for (key, value) in tags {
+            sqlx::query("INSERT OR REPLACE INTO model_tags VALUES ($1, $2, $3)")
+                .bind(name.as_str())
+                .bind(key)
+                .bind(value)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn model(&self, name: &ModelName) -> Result<ModelRow, Failure> {
+        let mut sql = QueryBuilder::new(SELECT);
+        sql.push(" AND m.name = ").push_bind(name.as_str().to_owned());
+        let row = sql.build().try_map(model).fetch_optional(self.read()).await?;
+        let (mut model, latest) = row.ok_or_else(|| missing(name))?;
+        if let Some(latest) = latest {
+            model.latest = Some(self.version(name, latest).await?);
+        }
+        Ok(model)
+    }
+
+    pub(crate) async fn search_models(&self, query: &Query) -> Result<Page<ModelRow>, Failure> {
+        let mut sql = QueryBuilder::new(SELECT);
+        SEARCHED.filter(&mut sql, &query.conditions)?;
+        SEARCHED.page(&mut sql, query, "m.name")?;
+        let found = sql.build().try_map(model).fetch_all(self.read()).await?;
+        let page = Page::cut(found, query);
+        let latest: Vec<(String, VersionNumber)> = page
+            .items
+            .iter()
+            .filter_map(|(model, latest)| Some((model.name.clone(), (*latest)?)))
+            .collect();
+        let mut versions = self.versions_of(&latest).await?;
+        let items = page.items.into_iter().map(|(mut model, _)| {
+            model.latest = versions.remove(&model.name);
+            model
+        });
+        Ok(Page { items: items.collect(), next_offset: page.next_offset })
+    }
+
+    pub(crate) async fn describe_model(
+        &self,
+        name: &ModelName,
+        description: &str,
+    ) -> Result<(), Failure> {
+        let changed =
+            sqlx::query("UPDATE models SET description = $2, updated_ms = $3 WHERE name = $1")
+                .bind(name.as_str())
+                .bind(description)
+                .bind(clock::now_ms())
+                .execute(&self.database.writer)
+                .await?;
+        if changed.rows_affected() == 0 { Err(missing(name)) } else { Ok(()) }
+    }
+
+    /// Remove a model with its versions. Its log stays, and its numbers are not given out again.
+    pub(crate) async fn delete_model(&self, name: &ModelName) -> Result<(), Failure> {
+        let mut transaction = self.write().await?;
+        exists(&mut transaction, name).await?;
+        let live: Option<(String, i64)> =
+            sqlx::query_as("SELECT alias, version FROM aliases WHERE model = $1 LIMIT 1")
+                .bind(name.as_str())
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if let Some((alias, version)) = live {
+            return Err(Failure::Forbidden(format!(
+                "model '{name}' can't be deleted: its environment '{alias}' points to version \
+                 {version}. Remove the alias first."
+            )));
+        }
+        sqlx::query("DELETE FROM models WHERE name = $1")
+            .bind(name.as_str())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Set a tag; without a value, remove it.
+    pub(crate) async fn tag_model(
+        &self,
+        name: &ModelName,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), Failure> {
+        let mut transaction = self.write().await?;
+        exists(&mut transaction, name).await?;
+        let query = match value {
+            Some(_) => sqlx::query("INSERT OR REPLACE INTO model_tags VALUES ($1, $2, $3)"),
+            None => sqlx::query("DELETE FROM model_tags WHERE model = $1 AND key = $2"),
+        };
+        let query = query.bind(name.as_str().to_owned()).bind(key.to_owned());
+        let query = match value {
+            Some(value) => query.bind(value.to_owned()),
+            None => query,
+        };
+        query.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// An error unless the model is there.
+pub(super) async fn exists(
+    transaction: &mut Transaction<'_, Sqlite>,
+    name: &ModelName,
+) -> Result<(), Failure> {
+    let there: Option<i64> = sqlx::query_scalar("SELECT 1 FROM models WHERE name = $1")
+        .bind(name.as_str())
+        .fetch_optional(&mut **transaction)
+        .await?;
+    there.map(|_| ()).ok_or_else(|| missing(name))
+}
+
+pub(super) fn missing(name: &ModelName) -> Failure {
+    Failure::Missing(format!("Registered Model with name={name} not found"))
+}
+
+/// A model without its latest version, and the number of that.
+fn model(row: SqliteRow) -> Result<(ModelRow, Option<VersionNumber>), sqlx::Error> {
+    let latest: Option<i64> = row.try_get(6)?;
+    let model = ModelRow {
+        name: row.try_get(0)?,
+        description: row.try_get(1)?,
+        created_ms: row.try_get(2)?,
+        updated_ms: row.try_get(3)?,
+        tags: pairs(row.try_get(4)?),
+        aliases: serde_json::from_str(row.try_get(5)?).unwrap_or_default(),
+        latest: None,
+    };
+    Ok((model, latest.map(|number| VersionNumber(number as u64))))
+}

@@ -1,0 +1,398 @@
+//! Runs, their parameters, metrics and tags.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
+
+use super::search::Searched;
+use super::{Failure, Page, Pairs, Query, Stages, Store, pairs};
+use crate::registry::RunId;
+
+#[derive(Clone, Debug)]
+pub(crate) struct RunRow {
+    pub id: String,
+    pub experiment_id: i64,
+    pub name: String,
+    pub user: String,
+    pub status: String,
+    pub start_ms: i64,
+    pub end_ms: Option<i64>,
+    pub artifact_uri: String,
+    pub stage: String,
+    pub params: Pairs,
+    pub tags: Pairs,
+    /// The last point of each metric.
+    pub metrics: Vec<MetricPoint>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MetricPoint {
+    pub key: String,
+    pub value: f64,
+    pub timestamp_ms: i64,
+    pub step: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct NewRun {
+    pub id: RunId,
+    pub experiment_id: i64,
+    pub name: String,
+    pub user: String,
+    pub start_ms: i64,
+    pub tags: Pairs,
+}
+
+const SELECT: &str = "SELECT r.id, r.experiment_id, r.name, r.user_id, r.status, r.start_ms, \
+     r.end_ms, r.artifact_uri, r.stage, \
+     (SELECT json_group_array(json_array(key, value)) FROM params t WHERE t.run_id = r.id), \
+     (SELECT json_group_array(json_array(key, value)) FROM run_tags t WHERE t.run_id = r.id) \
+     FROM runs r WHERE 1";
+
+const SEARCHED: Searched = Searched {
+    noun: "run",
+    attributes: &[
+        ("run_id", "r.id"),
+        ("run_name", "r.name"),
+        ("user_id", "r.user_id"),
+        ("status", "r.status"),
+        ("start_time", "r.start_ms"),
+        ("end_time", "r.end_ms"),
+        ("artifact_uri", "r.artifact_uri"),
+    ],
+    tags: "FROM run_tags t WHERE t.run_id = r.id",
+    params: Some("FROM params t WHERE t.run_id = r.id"),
+    metrics: Some("FROM latest_metrics t WHERE t.run_id = r.id AND NOT is_nan"),
+    tie: "r.id",
+};
+
+impl Store {
+    pub(crate) async fn create_run(&self, run: &NewRun) -> Result<(), Failure> {
+        let mut transaction = self.write().await?;
+        let experiment: Option<(String, String)> =
+            sqlx::query_as("SELECT artifact_location, stage FROM experiments WHERE id = $1")
+                .bind(run.experiment_id)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        let id = run.experiment_id;
+        let location = match experiment {
+            None => {
+                return Err(Failure::Missing(format!("No Experiment with id={id} exists")));
+            }
+            Some((_, stage)) if stage == "deleted" => {
+                return Err(Failure::Invalid(format!(
+                    "The experiment {id} must be in the 'active' state. Current state is deleted."
+                )));
+            }
+            Some((location, _)) => location,
+        };
+        sqlx::query(
+            "INSERT INTO runs (id, experiment_id, name, user_id, status, start_ms, artifact_uri) \
+             VALUES ($1, $2, $3, $4, 'RUNNING', $5, $6)",
+        )
+        .bind(run.id.as_str())
+        .bind(id)
+        .bind(&run.name)
+        .bind(&run.user)
+        .bind(run.start_ms)
+        .bind(format!("{}/{}/artifacts", location.trim_end_matches('/'), run.id))
+        .execute(&mut *transaction)
+        .await?;
+        set_tags(&mut transaction, run.id.as_str(), &run.tags).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn run(&self, id: &str) -> Result<RunRow, Failure> {
+        let mut sql = QueryBuilder::new(SELECT);
+        sql.push(" AND r.id = ").push_bind(id);
+        let row = sql.build().try_map(run).fetch_optional(self.read()).await?;
+        let mut runs = vec![row.ok_or_else(|| missing(id))?];
+        self.add_metrics(&mut runs).await?;
+        Ok(runs.remove(0))
+    }
+
+    pub(crate) async fn search_runs(
+        &self,
+        experiments: &[i64],
+        query: &Query,
+    ) -> Result<Page<RunRow>, Failure> {
+        let mut sql = QueryBuilder::new(SELECT);
+        match query.stages {
+            Stages::Active => sql.push(" AND r.stage = 'active'"),
+            Stages::Deleted => sql.push(" AND r.stage = 'deleted'"),
+            Stages::All => &mut sql,
+        };
+        sql.push(" AND r.experiment_id IN (");
+        let mut list = sql.separated(", ");
+        for id in experiments {
+            list.push_bind(*id);
+        }
+        sql.push(")");
+        SEARCHED.filter(&mut sql, &query.conditions)?;
+        SEARCHED.page(&mut sql, query, "r.start_ms DESC")?;
+        let found = sql.build().try_map(run).fetch_all(self.read()).await?;
+        let mut page = Page::cut(found, query);
+        self.add_metrics(&mut page.items).await?;
+        Ok(page)
+    }
+
+    /// The last point of each metric of these runs. Not through JSON as the tags are: SQLite
+    /// writes 15 digits of a number there, and two runs may differ in the 16th.
+    async fn add_metrics(&self, runs: &mut [RunRow]) -> Result<(), Failure> {
+        let mut sql = QueryBuilder::new(
+            "SELECT value, is_nan, timestamp_ms, step, key, run_id FROM latest_metrics \
+             WHERE run_id IN (",
+        );
+        let mut list = sql.separated(", ");
+        for run in &*runs {
+            list.push_bind(run.id.clone());
+        }
+        sql.push(") ORDER BY run_id, key");
+        let points = sql
+            .build()
+            .try_map(|row: SqliteRow| {
+                Ok((row.try_get::<String, _>(5)?, point(&row, row.try_get(4)?)?))
+            })
+            .fetch_all(self.read())
+            .await?;
+        let mut places: HashMap<String, &mut RunRow> =
+            runs.iter_mut().map(|run| (run.id.clone(), run)).collect();
+        for (id, point) in points {
+            if let Some(run) = places.get_mut(&id) {
+                run.metrics.push(point);
+            }
+        }
+        Ok(())
+    }
+
+    /// Change what is given. A name is a tag of its run too, as MLflow's clients expect.
+    pub(crate) async fn update_run(
+        &self,
+        id: &str,
+        status: Option<&str>,
+        end_ms: Option<i64>,
+        name: Option<&str>,
+    ) -> Result<(), Failure> {
+        let mut transaction = self.write().await?;
+        active(&mut transaction, id).await?;
+        sqlx::query(
+            "UPDATE runs SET status = coalesce($2, status), end_ms = coalesce($3, end_ms), \
+             name = coalesce($4, name) WHERE id = $1",
+        )
+        .bind(id)
+        .bind(status)
+        .bind(end_ms)
+        .bind(name)
+        .execute(&mut *transaction)
+        .await?;
+        if let Some(name) = name {
+            let tag = ("mlflow.runName".to_owned(), name.to_owned());
+            set_tags(&mut transaction, id, &[tag]).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn set_run_stage(&self, id: &str, stage: &str) -> Result<(), Failure> {
+        let changed = sqlx::query("UPDATE runs SET stage = $1 WHERE id = $2")
+            .bind(stage)
+            .bind(id)
+            .execute(&self.database.writer)
+            .await?;
+        if changed.rows_affected() == 0 { Err(missing(id)) } else { Ok(()) }
+    }
+
+    /// Everything of a batch, or nothing.
+    pub(crate) async fn log_batch(
+        &self,
+        id: &str,
+        metrics: &[MetricPoint],
+        params: &[(String, String)],
+        tags: &[(String, String)],
+    ) -> Result<(), Failure> {
+        let mut transaction = self.write().await?;
+        active(&mut transaction, id).await?;
+        log_params(&mut transaction, id, params).await?;
+        log_metrics(&mut transaction, id, metrics).await?;
+        set_tags(&mut transaction, id, tags).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn delete_run_tag(&self, id: &str, key: &str) -> Result<(), Failure> {
+        let mut transaction = self.write().await?;
+        active(&mut transaction, id).await?;
+        let changed = sqlx::query("DELETE FROM run_tags WHERE run_id = $1 AND key = $2")
+            .bind(id)
+            .bind(key)
+            .execute(&mut *transaction)
+            .await?;
+        if changed.rows_affected() == 0 {
+            return Err(Failure::Missing(format!("No tag with name: {key} in run with id {id}")));
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Every point of a metric, in the order of time.
+    pub(crate) async fn metric_history(
+        &self,
+        id: &str,
+        key: &str,
+        query: &Query,
+    ) -> Result<Page<MetricPoint>, Failure> {
+        let there: Option<i64> = sqlx::query_scalar("SELECT 1 FROM runs WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.read())
+            .await?;
+        if there.is_none() {
+            return Err(missing(id));
+        }
+        let found = sqlx::query(
+            "SELECT value, is_nan, timestamp_ms, step FROM metrics WHERE run_id = $1 AND key = $2 \
+             ORDER BY timestamp_ms, step, value LIMIT $3 OFFSET $4",
+        )
+        .bind(id)
+        .bind(key)
+        .bind(query.limit as i64 + 1)
+        .bind(query.offset as i64)
+        .try_map(|row: SqliteRow| point(&row, key.to_owned()))
+        .fetch_all(self.read())
+        .await?;
+        Ok(Page::cut(found, query))
+    }
+}
+
+/// An error unless the run is there and not deleted.
+async fn active(transaction: &mut Transaction<'_, Sqlite>, id: &str) -> Result<(), Failure> {
+    let stage: Option<String> = sqlx::query_scalar("SELECT stage FROM runs WHERE id = $1")
+        .bind(id)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    match stage.as_deref() {
+        None => Err(missing(id)),
+        Some("active") => Ok(()),
+        Some(stage) => Err(Failure::Invalid(format!(
+            "The run {id} must be in the 'active' state. Current state is {stage}."
+        ))),
+    }
+}
+
+async fn set_tags(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: &str,
+    tags: &[(String, String)],
+) -> Result<(), Failure> {
+    for (key, value) in tags {
+        sqlx::query("INSERT OR REPLACE INTO run_tags VALUES ($1, $2, $3)")
+            .bind(id)
+            .bind(key)
+            .bind(value)
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A parameter is written once; the same value again is no change, another is an error.
+async fn log_params(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: &str,
+    params: &[(String, String)],
+) -> Result<(), Failure> {
+    for (key, value) in params {
+        sqlx::query("INSERT OR IGNORE INTO params VALUES ($1, $2, $3)")
+            .bind(id)
+            .bind(key)
+            .bind(value)
+            .execute(&mut **transaction)
+            .await?;
+        let held: String =
+            sqlx::query_scalar("SELECT value FROM params WHERE run_id = $1 AND key = $2")
+                .bind(id)
+                .bind(key)
+                .fetch_one(&mut **transaction)
+                .await?;
+        if held != *value {
+            return Err(Failure::Invalid(format!(
+                "Changing param values is not allowed. Param with key='{key}' was already logged \
+                 with value='{held}' for run ID='{id}'. Attempted logging new value '{value}'."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Points are a set, so a batch that is repeated after a lost answer changes nothing.
+async fn log_metrics(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: &str,
+    metrics: &[MetricPoint],
+) -> Result<(), Failure> {
+    for point in metrics {
+        let is_nan = point.value.is_nan();
+        // As MLflow does: SQL has no infinities that every reader understands.
+        let value = if is_nan { 0.0 } else { point.value.clamp(f64::MIN, f64::MAX) };
+        sqlx::query("INSERT OR IGNORE INTO metrics VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(id)
+            .bind(&point.key)
+            .bind(point.timestamp_ms)
+            .bind(point.step)
+            .bind(value)
+            .bind(is_nan)
+            .execute(&mut **transaction)
+            .await?;
+        // The last is the one of the highest step, then time, then value.
+        sqlx::query(
+            "INSERT INTO latest_metrics (run_id, key, timestamp_ms, step, value, is_nan) \
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run_id, key) DO UPDATE SET \
+             timestamp_ms = excluded.timestamp_ms, step = excluded.step, \
+             value = excluded.value, is_nan = excluded.is_nan \
+             WHERE (excluded.step, excluded.timestamp_ms, excluded.value) >= \
+             (step, timestamp_ms, value)",
+        )
+        .bind(id)
+        .bind(&point.key)
+        .bind(point.timestamp_ms)
+        .bind(point.step)
+        .bind(value)
+        .bind(is_nan)
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
+}
+
+fn missing(id: &str) -> Failure {
+    Failure::Missing(format!("Run with id={id} not found"))
+}
+
+fn run(row: SqliteRow) -> Result<RunRow, sqlx::Error> {
+    Ok(RunRow {
+        id: row.try_get(0)?,
+        experiment_id: row.try_get(1)?,
+        name: row.try_get(2)?,
+        user: row.try_get(3)?,
+        status: row.try_get(4)?,
+        start_ms: row.try_get(5)?,
+        end_ms: row.try_get(6)?,
+        artifact_uri: row.try_get(7)?,
+        stage: row.try_get(8)?,
+        params: pairs(row.try_get(9)?),
+        tags: pairs(row.try_get(10)?),
+        metrics: Vec::new(),
+    })
+}
+
+/// Columns `value, is_nan, timestamp_ms, step` of a row.
+fn point(row: &SqliteRow, key: String) -> Result<MetricPoint, sqlx::Error> {
+    let is_nan: bool = row.try_get(1)?;
+    Ok(MetricPoint {
+        key,
+        value: if is_nan { f64::NAN } else { row.try_get(0)? },
+        timestamp_ms: row.try_get(2)?,
+        step: row.try_get(3)?,
+    })
+}

@@ -1,0 +1,238 @@
+//! Searches: conditions, order and pages as values, and the SQL that they become.
+
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::Failure;
+
+/// What a search asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Query {
+    /// All must hold.
+    pub conditions: Vec<Condition>,
+    pub order: Vec<Order>,
+    pub stages: Stages,
+    pub offset: u64,
+    pub limit: u64,
+}
+
+/// Which lifecycle stages of experiments and runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stages {
+    #[default]
+    Active,
+    Deleted,
+    All,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Condition {
+    pub field: Field,
+    pub comparison: Comparison,
+    pub value: Value,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Field {
+    Attribute(String),
+    Tag(String),
+    Param(String),
+    Metric(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    /// `%` and `_` stand for anything; the case counts.
+    Like,
+    /// As `Like`, whatever the case.
+    ILike,
+    In,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Text(String),
+    Number(f64),
+    Texts(Vec<String>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Order {
+    pub field: Field,
+    pub descending: bool,
+}
+
+/// Some of what was found, and where the rest begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Page<T> {
+    pub items: Vec<T>,
+    pub next_offset: Option<u64>,
+}
+
+impl<T> Page<T> {
+    /// From one row more than was asked for, by which we know that there are more.
+    pub(super) fn cut(mut items: Vec<T>, query: &Query) -> Self {
+        let more = items.len() as u64 > query.limit;
+        items.truncate(query.limit as usize);
+        Self { items, next_offset: more.then_some(query.offset + query.limit) }
+    }
+}
+
+/// How the fields of one kind of thing are spelt in SQL.
+pub(super) struct Searched {
+    /// What is searched, for messages: `run`.
+    pub noun: &'static str,
+    /// The names that a client may use, and the column of each.
+    pub attributes: &'static [(&'static str, &'static str)],
+    /// `FROM … WHERE` of the tags that belong to a row, ending before `key`: used in subqueries.
+    pub tags: &'static str,
+    pub params: Option<&'static str>,
+    pub metrics: Option<&'static str>,
+    /// What decides where the order asked for doesn't; unique.
+    pub tie: &'static str,
+}
+
+impl Searched {
+    /// Add ` AND …` for each condition.
+    pub(super) fn filter(
+        &self,
+        sql: &mut QueryBuilder<Sqlite>,
+        conditions: &[Condition],
+    ) -> Result<(), Failure> {
+        for condition in conditions {
+            sql.push(" AND ");
+            let (pairs, key) = match &condition.field {
+                Field::Attribute(name) => {
+                    sql.push(self.column(name)?);
+                    compare(sql, condition);
+                    continue;
+                }
+                Field::Tag(key) => (Some(self.tags), key),
+                Field::Param(key) => (self.params, key),
+                Field::Metric(key) => (self.metrics, key),
+            };
+            let pairs = pairs.ok_or_else(|| self.has_no(&condition.field))?;
+            sql.push("EXISTS (SELECT 1 ").push(pairs).push(" AND key = ").push_bind(key.clone());
+            sql.push(" AND value");
+            compare(sql, condition);
+            sql.push(")");
+        }
+        Ok(())
+    }
+
+    /// Add ` ORDER BY … LIMIT … OFFSET …`.
+    pub(super) fn page(
+        &self,
+        sql: &mut QueryBuilder<Sqlite>,
+        query: &Query,
+        default: &'static str,
+    ) -> Result<(), Failure> {
+        sql.push(" ORDER BY ");
+        for order in &query.order {
+            let (pairs, key) = match &order.field {
+                Field::Attribute(name) => {
+                    sql.push(self.column(name)?);
+                    sql.push(if order.descending { " DESC, " } else { " ASC, " });
+                    continue;
+                }
+                Field::Tag(key) => (Some(self.tags), key),
+                Field::Param(key) => (self.params, key),
+                Field::Metric(key) => (self.metrics, key),
+            };
+            let pairs = pairs.ok_or_else(|| self.has_no(&order.field))?;
+            sql.push("(SELECT value ").push(pairs).push(" AND key = ").push_bind(key.clone());
+            sql.push(if order.descending { ") DESC NULLS LAST, " } else { ") ASC NULLS LAST, " });
+        }
+        if query.order.is_empty() {
+            sql.push(default).push(", ");
+        }
+        sql.push(self.tie);
+        sql.push(" LIMIT ").push_bind(query.limit as i64 + 1);
+        sql.push(" OFFSET ").push_bind(query.offset as i64);
+        Ok(())
+    }
+
+    fn column(&self, name: &str) -> Result<&'static str, Failure> {
+        self.attributes
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, column)| *column)
+            .ok_or_else(|| {
+                let known: Vec<_> = self.attributes.iter().map(|(name, _)| *name).collect();
+                Failure::Invalid(format!(
+                    "a {} has no attribute `{name}` to search by; it has {}",
+                    self.noun,
+                    known.join(", ")
+                ))
+            })
+    }
+
+    fn has_no(&self, field: &Field) -> Failure {
+        let kind = match field {
+            Field::Param(_) => "params",
+            Field::Metric(_) => "metrics",
+            _ => "such fields",
+        };
+        Failure::Invalid(format!("a {} has no {kind} to search by", self.noun))
+    }
+}
+
+fn compare(sql: &mut QueryBuilder<Sqlite>, condition: &Condition) {
+    let operator = match condition.comparison {
+        Comparison::Equal => " = ",
+        Comparison::NotEqual => " != ",
+        Comparison::Less => " < ",
+        Comparison::LessOrEqual => " <= ",
+        Comparison::Greater => " > ",
+        Comparison::GreaterOrEqual => " >= ",
+        // SQLite's LIKE has no case; GLOB does, with other wildcards.
+        Comparison::Like => " GLOB ",
+        Comparison::ILike => " LIKE ",
+        Comparison::In => " IN ",
+    };
+    sql.push(operator);
+    match &condition.value {
+        Value::Text(text) if condition.comparison == Comparison::Like => {
+            sql.push_bind(glob(text));
+        }
+        Value::Text(text) => {
+            sql.push_bind(text.clone());
+        }
+        Value::Number(number) => {
+            sql.push_bind(*number);
+        }
+        Value::Texts(texts) => {
+            sql.push("(");
+            let mut list = sql.separated(", ");
+            for text in texts {
+                list.push_bind(text.clone());
+            }
+            sql.push(")");
+        }
+    }
+}
+
+/// The GLOB pattern of a LIKE pattern.
+fn glob(like: &str) -> String {
+    like.chars()
+        .map(|c| match c {
+            '%' => "*".to_owned(),
+            '_' => "?".to_owned(),
+            '*' | '?' | '[' => format!("[{c}]"),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_like_pattern_keeps_its_meaning() {
+        assert_eq!(super::glob("a%_[*]"), "a*?[[][*]]");
+    }
+}

@@ -1,0 +1,396 @@
+//! Versions, and the manifest of files that each pins when it is made.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
+
+use super::artifacts::range;
+use super::search::Searched;
+use super::{Failure, Page, Pairs, Query, Store, models, pairs};
+use crate::registry::{ArtifactPath, ModelName, VersionNumber};
+use crate::sys::clock;
+
+#[derive(Clone, Debug)]
+pub(crate) struct VersionRow {
+    pub model: String,
+    pub version: VersionNumber,
+    /// As it was given.
+    pub source: String,
+    pub run_id: String,
+    pub model_id: String,
+    pub run_link: String,
+    pub user: String,
+    pub description: String,
+    pub created_ms: i64,
+    pub updated_ms: i64,
+    pub tags: Pairs,
+    pub aliases: Vec<String>,
+}
+
+/// A file that a version pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PinnedFile {
+    pub path: String,
+    pub sha256: String,
+    pub size_bytes: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct NewVersion {
+    pub model: ModelName,
+    pub source: String,
+    pub files: Files,
+    pub run_id: String,
+    pub model_id: String,
+    pub run_link: String,
+    pub user: String,
+    pub description: String,
+    pub tags: Pairs,
+}
+
+/// Where a new version's files are now.
+#[derive(Clone, Debug)]
+pub(crate) enum Files {
+    /// All below this folder.
+    Below(ArtifactPath),
+    /// Those of another version.
+    Of(ModelName, VersionNumber),
+    /// Not with us.
+    Elsewhere,
+}
+
+/// The tag that names the package of a version. A model has each package once.
+const PACKAGE_DIGEST: &str = "mlx.package_digest";
+
+const SELECT: &str = "SELECT v.model, v.version, v.source, v.run_id, v.model_id, v.run_link, \
+     v.user_id, v.description, v.created_ms, v.updated_ms, \
+     (SELECT json_group_array(json_array(key, value)) FROM version_tags t \
+      WHERE t.model = v.model AND t.version = v.version), \
+     (SELECT json_group_array(alias) FROM aliases a \
+      WHERE a.model = v.model AND a.version = v.version) \
+     FROM versions v WHERE 1";
+
+const SEARCHED: Searched = Searched {
+    noun: "model version",
+    attributes: &[
+        ("name", "v.model"),
+        ("run_id", "v.run_id"),
+        ("source", "v.source"),
+        ("source_path", "v.source"),
+        ("version_number", "v.version"),
+        ("version", "v.version"),
+        ("creation_timestamp", "v.created_ms"),
+        ("last_updated_timestamp", "v.updated_ms"),
+    ],
+    tags: "FROM version_tags t WHERE t.model = v.model AND t.version = v.version",
+    params: None,
+    metrics: None,
+    tie: "v.model, v.version DESC",
+};
+
+impl Store {
+    /// Make the next version. Its number, its row and its files are one transaction, and the bytes
+    /// of the files are all stored already: there is no version without them.
+    ///
+    /// A package that the model has already answers the version that it is.
+    pub(crate) async fn create_version(
+        &self,
+        version: &NewVersion,
+    ) -> Result<VersionNumber, Failure> {
+        let model = version.model.as_str();
+        let now = clock::now_ms();
+        let mut transaction = self.write().await?;
+        models::exists(&mut transaction, &version.model).await?;
+        if let Some((_, digest)) = version.tags.iter().find(|(key, _)| key == PACKAGE_DIGEST) {
+            let same: Option<i64> = sqlx::query_scalar(
+                "SELECT version FROM version_tags WHERE model = $1 AND key = $2 AND value = $3",
+            )
+            .bind(model)
+            .bind(PACKAGE_DIGEST)
+            .bind(digest)
+            .fetch_optional(&mut *transaction)
+            .await?;
+            if let Some(same) = same {
+                return Ok(VersionNumber(same as u64));
+            }
+        }
+        let number: i64 = sqlx::query_scalar(
+            "INSERT INTO version_numbers VALUES ($1, 1) \
+             ON CONFLICT (model) DO UPDATE SET last = last + 1 RETURNING last",
+        )
+        .bind(model)
+        .fetch_one(&mut *transaction)
+        .await?;
+        sqlx::query("INSERT INTO versions VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)")
+            .bind(model)
+            .bind(number)
+            .bind(&version.source)
+            .bind(&version.run_id)
+            .bind(&version.model_id)
+            .bind(&version.run_link)
+            .bind(&version.user)
+            .bind(&version.description)
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?;
+        pin(&mut transaction, model, number, &version.files).await?;
+        for (key, value) in &version.tags {
+            sqlx::query("INSERT OR REPLACE INTO version_tags VALUES ($1, $2, $3, $4)")
+                .bind(model)
+                .bind(number)
+                .bind(key)
+                .bind(value)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        sqlx::query("UPDATE models SET updated_ms = $2 WHERE name = $1")
+            .bind(model)
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(VersionNumber(number as u64))
+    }
+
+    pub(crate) async fn version(
+        &self,
+        model: &ModelName,
+        number: VersionNumber,
+    ) -> Result<VersionRow, Failure> {
+        let mut sql = QueryBuilder::new(SELECT);
+        sql.push(" AND v.model = ").push_bind(model.as_str().to_owned());
+        sql.push(" AND v.version = ").push_bind(number.0 as i64);
+        let row = sql.build().try_map(version).fetch_optional(self.read()).await?;
+        row.ok_or_else(|| missing(model, number))
+    }
+
+    /// One version of each of these models, by model.
+    pub(crate) async fn versions_of(
+        &self,
+        wanted: &[(String, VersionNumber)],
+    ) -> Result<HashMap<String, VersionRow>, Failure> {
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut sql = QueryBuilder::new(SELECT);
+        sql.push(" AND (v.model, v.version) IN (VALUES ");
+        let mut list = sql.separated(", ");
+        for (model, number) in wanted {
+            list.push("(");
+            list.push_bind_unseparated(model.clone());
+            list.push_unseparated(", ");
+            list.push_bind_unseparated(number.0 as i64);
+            list.push_unseparated(")");
+        }
+        sql.push(")");
+        let rows = sql.build().try_map(version).fetch_all(self.read()).await?;
+        Ok(rows.into_iter().map(|row| (row.model.clone(), row)).collect())
+    }
+
+    pub(crate) async fn search_versions(&self, query: &Query) -> Result<Page<VersionRow>, Failure> {
+        let mut sql = QueryBuilder::new(SELECT);
+        SEARCHED.filter(&mut sql, &query.conditions)?;
+        SEARCHED.page(&mut sql, query, "v.updated_ms DESC")?;
+        let found = sql.build().try_map(version).fetch_all(self.read()).await?;
+        Ok(Page::cut(found, query))
+    }
+
+    /// The version that an alias points to.
+    pub(crate) async fn alias(
+        &self,
+        model: &ModelName,
+        alias: &str,
+    ) -> Result<Option<VersionNumber>, Failure> {
+        let number: Option<i64> =
+            sqlx::query_scalar("SELECT version FROM aliases WHERE model = $1 AND alias = $2")
+                .bind(model.as_str())
+                .bind(alias)
+                .fetch_optional(self.read())
+                .await?;
+        Ok(number.map(|number| VersionNumber(number as u64)))
+    }
+
+    /// The manifest that a version pinned, in the order of paths.
+    pub(crate) async fn version_files(
+        &self,
+        model: &ModelName,
+        number: VersionNumber,
+    ) -> Result<Vec<PinnedFile>, Failure> {
+        self.version(model, number).await?;
+        let files = sqlx::query(
+            "SELECT path, sha256, size_bytes FROM version_files \
+             WHERE model = $1 AND version = $2 ORDER BY path",
+        )
+        .bind(model.as_str())
+        .bind(number.0 as i64)
+        .try_map(|row: SqliteRow| {
+            Ok(PinnedFile {
+                path: row.try_get(0)?,
+                sha256: row.try_get(1)?,
+                size_bytes: row.try_get::<i64, _>(2)? as u64,
+            })
+        })
+        .fetch_all(self.read())
+        .await?;
+        Ok(files)
+    }
+
+    pub(crate) async fn describe_version(
+        &self,
+        model: &ModelName,
+        number: VersionNumber,
+        description: &str,
+    ) -> Result<(), Failure> {
+        let changed = sqlx::query(
+            "UPDATE versions SET description = $3, updated_ms = $4 WHERE model = $1 AND version = $2",
+        )
+        .bind(model.as_str())
+        .bind(number.0 as i64)
+        .bind(description)
+        .bind(clock::now_ms())
+        .execute(&self.database.writer)
+        .await?;
+        if changed.rows_affected() == 0 { Err(missing(model, number)) } else { Ok(()) }
+    }
+
+    /// Set a tag; without a value, remove it. The tag that names the package is not changed: it
+    /// was true when the version was made, and its files don't change.
+    pub(crate) async fn tag_version(
+        &self,
+        model: &ModelName,
+        number: VersionNumber,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), Failure> {
+        if key == PACKAGE_DIGEST {
+            return Err(Failure::Forbidden(format!(
+                "the tag '{PACKAGE_DIGEST}' names the version's files and can't be changed"
+            )));
+        }
+        let mut transaction = self.write().await?;
+        exists(&mut transaction, model, number).await?;
+        let query = match value {
+            Some(_) => sqlx::query("INSERT OR REPLACE INTO version_tags VALUES ($1, $2, $3, $4)"),
+            None => sqlx::query(
+                "DELETE FROM version_tags WHERE model = $1 AND version = $2 AND key = $3",
+            ),
+        };
+        let query =
+            query.bind(model.as_str().to_owned()).bind(number.0 as i64).bind(key.to_owned());
+        let query = match value {
+            Some(value) => query.bind(value.to_owned()),
+            None => query,
+        };
+        query.execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Remove a version. What an environment points to stays.
+    pub(crate) async fn delete_version(
+        &self,
+        model: &ModelName,
+        number: VersionNumber,
+    ) -> Result<(), Failure> {
+        let mut transaction = self.write().await?;
+        exists(&mut transaction, model, number).await?;
+        let live: Option<String> = sqlx::query_scalar(
+            "SELECT alias FROM aliases WHERE model = $1 AND version = $2 LIMIT 1",
+        )
+        .bind(model.as_str())
+        .bind(number.0 as i64)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if let Some(alias) = live {
+            return Err(Failure::Forbidden(format!(
+                "version {number} of model '{model}' can't be deleted: the environment '{alias}' \
+                 points to it. Move or remove the alias first."
+            )));
+        }
+        sqlx::query("DELETE FROM versions WHERE model = $1 AND version = $2")
+            .bind(model.as_str())
+            .bind(number.0 as i64)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+async fn pin(
+    transaction: &mut Transaction<'_, Sqlite>,
+    model: &str,
+    number: i64,
+    files: &Files,
+) -> Result<(), Failure> {
+    match files {
+        Files::Elsewhere => {}
+        Files::Below(folder) => {
+            let (from, to) = range(folder);
+            sqlx::query(
+                "INSERT INTO version_files (model, version, path, sha256, size_bytes) \
+                 SELECT $1, $2, substr(path, $5), sha256, size_bytes FROM artifacts \
+                 WHERE path >= $3 AND path < $4",
+            )
+            .bind(model)
+            .bind(number)
+            .bind(&from)
+            .bind(to)
+            .bind(from.chars().count() as i64 + 1)
+            .execute(&mut **transaction)
+            .await?;
+        }
+        Files::Of(other, version) => {
+            exists(transaction, other, *version).await?;
+            sqlx::query(
+                "INSERT INTO version_files (model, version, path, sha256, size_bytes) \
+                 SELECT $1, $2, path, sha256, size_bytes FROM version_files \
+                 WHERE model = $3 AND version = $4",
+            )
+            .bind(model)
+            .bind(number)
+            .bind(other.as_str())
+            .bind(version.0 as i64)
+            .execute(&mut **transaction)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// An error unless the version is there.
+pub(super) async fn exists(
+    transaction: &mut Transaction<'_, Sqlite>,
+    model: &ModelName,
+    number: VersionNumber,
+) -> Result<(), Failure> {
+    let there: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM versions WHERE model = $1 AND version = $2")
+            .bind(model.as_str())
+            .bind(number.0 as i64)
+            .fetch_optional(&mut **transaction)
+            .await?;
+    there.map(|_| ()).ok_or_else(|| missing(model, number))
+}
+
+fn missing(model: &ModelName, number: VersionNumber) -> Failure {
+    Failure::Missing(format!("Model Version (name={model}, version={number}) not found"))
+}
+
+fn version(row: SqliteRow) -> Result<VersionRow, sqlx::Error> {
+    Ok(VersionRow {
+        model: row.try_get(0)?,
+        version: VersionNumber(row.try_get::<i64, _>(1)? as u64),
+        source: row.try_get(2)?,
+        run_id: row.try_get(3)?,
+        model_id: row.try_get(4)?,
+        run_link: row.try_get(5)?,
+        user: row.try_get(6)?,
+        description: row.try_get(7)?,
+        created_ms: row.try_get(8)?,
+        updated_ms: row.try_get(9)?,
+        tags: pairs(row.try_get(10)?),
+        aliases: serde_json::from_str(row.try_get(11)?).unwrap_or_default(),
+    })
+}
