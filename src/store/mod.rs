@@ -13,6 +13,7 @@ mod moves;
 mod objects;
 mod runs;
 mod search;
+mod verify;
 mod versions;
 
 use std::fs::File;
@@ -32,6 +33,7 @@ pub(crate) use moves::{Expect, Move};
 pub(crate) use objects::{ByteStream, Object};
 pub(crate) use runs::{MetricPoint, NewRun, RunRow};
 pub(crate) use search::{Comparison, Condition, Field, Order, Page, Query, Stages, Value};
+pub(crate) use verify::Verification;
 pub(crate) use versions::{Files, NewVersion, PinnedFile, VersionRow};
 
 /// Keys and values, in the order of their keys.

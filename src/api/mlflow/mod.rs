@@ -33,6 +33,7 @@ pub(crate) mod code {
     pub(crate) const ALREADY_EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
     pub(crate) const INVALID_PARAMETER: &str = "INVALID_PARAMETER_VALUE";
     pub(crate) const INVALID_STATE: &str = "INVALID_STATE";
+    pub(crate) const UNAVAILABLE: &str = "TEMPORARILY_UNAVAILABLE";
     pub(crate) const NO_SUCH_ENDPOINT: &str = "ENDPOINT_NOT_FOUND";
     pub(crate) const INTERNAL: &str = "INTERNAL_ERROR";
 }

@@ -1,8 +1,34 @@
 //! The registry's router: MLflow's REST API and mlx's extension of it, over a store.
+//!
+//! A handler reads its request, asks the store and answers a shape of `api`. Whatever goes wrong,
+//! unknown routes included, is answered with MLflow's error body.
+
+mod artifacts;
+mod experiments;
+mod extract;
+mod failure;
+mod filter;
+mod lifecycle;
+mod logged_models;
+mod models;
+mod probes;
+mod query;
+mod runs;
+mod source;
+mod versions;
+mod watch;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, Uri};
+use axum::middleware;
 
-use crate::store::Store;
+use crate::api::mlflow::KeyValue;
+use crate::store::{Pairs, Store};
+use failure::ApiError;
+
+/// The largest JSON body: MLflow's limit on a batch is 1 MB, and evidence is smaller still.
+const BODY_LIMIT_BYTES: usize = 16 << 20;
 
 /// How the router knows who asks.
 #[derive(Clone, Debug)]
@@ -13,8 +39,54 @@ pub(crate) enum Identity {
     Claimed,
 }
 
+impl Identity {
+    /// The actor of a request that says it is from `claimed`.
+    fn actor(&self, claimed: Option<&str>) -> String {
+        match (self, claimed.map(str::trim)) {
+            (Self::Is(user), _) => user.clone(),
+            (Self::Claimed, Some(claimed)) if !claimed.is_empty() => claimed.to_owned(),
+            (Self::Claimed, _) => "anonymous".to_owned(),
+        }
+    }
+}
+
+/// What every handler can reach.
+#[derive(Clone, Debug)]
+struct App {
+    store: Store,
+    identity: Identity,
+}
+
 /// Every route of the registry.
 pub(crate) fn router(store: Store, identity: Identity) -> Router {
-    let _ = identity;
-    Router::new().with_state(store)
+    let app = App { store, identity };
+    let mlflow = Router::new()
+        .merge(experiments::routes())
+        .merge(runs::routes())
+        .merge(models::routes())
+        .merge(versions::routes())
+        .merge(logged_models::routes())
+        .merge(artifacts::run_routes());
+    Router::new()
+        .nest("/api/2.0/mlflow", mlflow)
+        .nest("/api/2.0/mlflow-artifacts", artifacts::routes())
+        .nest("/api/mlx/1", lifecycle::routes())
+        .merge(probes::routes())
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_route)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(middleware::from_fn_with_state(app.clone(), watch::watch))
+        .with_state(app)
+}
+
+async fn no_route(method: Method, uri: Uri) -> ApiError {
+    ApiError::no_such_endpoint(format!("no endpoint answers {method} {}", uri.path()))
+}
+
+fn key_values(pairs: Pairs) -> Vec<KeyValue> {
+    pairs.into_iter().map(|(key, value)| KeyValue { key, value }).collect()
+}
+
+fn pairs(tags: Vec<KeyValue>) -> Pairs {
+    tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
 }

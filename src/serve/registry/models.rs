@@ -1,0 +1,207 @@
+//! `registered-models/…`
+//!
+//! A plain alias call is a move like any other: it lands in the log, with its actor.
+
+use axum::extract::State;
+use axum::routing::{delete, get, patch, post};
+use axum::{Json, Router};
+
+use super::extract::{Body, Params, required};
+use super::failure::{Answer, ApiError};
+use super::query::{Limits, query, token};
+use super::{App, key_values, pairs};
+use crate::api::mlflow::{
+    AliasRequest, CreateRegisteredModel, Empty, ModelAlias, ModelKeyValue, ModelVersionReply,
+    ModelVersions, RegisteredModel, RegisteredModelName, RegisteredModelReply, RegisteredModels,
+    SearchModels, UpdateRegisteredModel,
+};
+use crate::registry::{EnvironmentName, EventKind, ModelName, VersionNumber};
+use crate::store::{Expect, ModelRow, Move};
+use crate::sys::random;
+
+const LIMITS: Limits = Limits { default: 100, most: 1000 };
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/registered-models/create", post(create))
+        .route("/registered-models/get", get(show))
+        .route("/registered-models/search", get(search))
+        .route("/registered-models/update", patch(update))
+        .route("/registered-models/delete", delete(remove))
+        .route("/registered-models/set-tag", post(set_tag))
+        .route("/registered-models/delete-tag", delete(delete_tag))
+        .route(
+            "/registered-models/get-latest-versions",
+            get(latest_versions_by_query).post(latest_versions_by_body),
+        )
+        .route("/registered-models/alias", get(show_alias).post(set_alias).delete(delete_alias))
+}
+
+async fn create(
+    State(app): State<App>,
+    Body(request): Body<CreateRegisteredModel>,
+) -> Answer<RegisteredModelReply> {
+    let name = model_name(&request.name)?;
+    let description = request.description.unwrap_or_default();
+    app.store.create_model(&name, &description, &pairs(request.tags)).await?;
+    reply(&app, &name).await
+}
+
+async fn show(
+    State(app): State<App>,
+    Params(request): Params<RegisteredModelName>,
+) -> Answer<RegisteredModelReply> {
+    reply(&app, &known_name(&request.name)?).await
+}
+
+async fn search(
+    State(app): State<App>,
+    Params(request): Params<SearchModels>,
+) -> Answer<RegisteredModels> {
+    let SearchModels { filter, max_results, order_by, page_token } = request;
+    let query = query(filter.as_deref(), &order_by, max_results, page_token.as_deref(), LIMITS)?;
+    let page = app.store.search_models(&query).await?;
+    Ok(Json(RegisteredModels {
+        registered_models: page.items.into_iter().map(Into::into).collect(),
+        next_page_token: token(page.next_offset),
+    }))
+}
+
+async fn update(
+    State(app): State<App>,
+    Body(request): Body<UpdateRegisteredModel>,
+) -> Answer<RegisteredModelReply> {
+    let name = known_name(&request.name)?;
+    app.store.describe_model(&name, &request.description.unwrap_or_default()).await?;
+    reply(&app, &name).await
+}
+
+async fn remove(State(app): State<App>, Body(request): Body<RegisteredModelName>) -> Answer<Empty> {
+    app.store.delete_model(&known_name(&request.name)?).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn set_tag(State(app): State<App>, Body(request): Body<ModelKeyValue>) -> Answer<Empty> {
+    let key = required("key", &request.key)?;
+    app.store.tag_model(&known_name(&request.name)?, key, Some(&request.value)).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn delete_tag(State(app): State<App>, Body(request): Body<ModelKeyValue>) -> Answer<Empty> {
+    app.store.tag_model(&known_name(&request.name)?, &request.key, None).await?;
+    Ok(Json(Empty {}))
+}
+
+async fn latest_versions_by_query(
+    State(app): State<App>,
+    Params(request): Params<RegisteredModelName>,
+) -> Answer<ModelVersions> {
+    latest_versions(&app, &request).await
+}
+
+async fn latest_versions_by_body(
+    State(app): State<App>,
+    Body(request): Body<RegisteredModelName>,
+) -> Answer<ModelVersions> {
+    latest_versions(&app, &request).await
+}
+
+async fn latest_versions(app: &App, request: &RegisteredModelName) -> Answer<ModelVersions> {
+    let model = app.store.model(&known_name(&request.name)?).await?;
+    Ok(Json(ModelVersions {
+        model_versions: model.latest.into_iter().map(Into::into).collect(),
+        next_page_token: None,
+    }))
+}
+
+async fn show_alias(
+    State(app): State<App>,
+    Params(request): Params<AliasRequest>,
+) -> Answer<ModelVersionReply> {
+    let name = known_name(&request.name)?;
+    let version = match app.store.alias(&name, &request.alias).await? {
+        Some(version) => version,
+        None => {
+            // MLflow says 400 of an alias that is missing, and 404 of its model.
+            app.store.model(&name).await?;
+            return Err(ApiError::invalid(format!(
+                "Registered model alias {} not found.",
+                request.alias
+            )));
+        }
+    };
+    let model_version = app.store.version(&name, version).await?.into();
+    Ok(Json(ModelVersionReply { model_version }))
+}
+
+async fn set_alias(State(app): State<App>, Body(request): Body<AliasRequest>) -> Answer<Empty> {
+    let version = version_number(request.version.as_deref().unwrap_or_default())?;
+    let environment: EnvironmentName = required("alias", &request.alias)?.parse()?;
+    let name = known_name(&request.name)?;
+    app.store.apply(&plain_move(&app, name, environment, Some(version))).await?;
+    Ok(Json(Empty {}))
+}
+
+/// Removing an alias that is not there is no error: it is gone, as was asked.
+async fn delete_alias(State(app): State<App>, Body(request): Body<AliasRequest>) -> Answer<Empty> {
+    let name = known_name(&request.name)?;
+    if let Ok(environment) = request.alias.parse() {
+        app.store.apply(&plain_move(&app, name, environment, None)).await?;
+    }
+    Ok(Json(Empty {}))
+}
+
+fn plain_move(
+    app: &App,
+    model: ModelName,
+    environment: EnvironmentName,
+    to: Option<VersionNumber>,
+) -> Move {
+    Move {
+        model,
+        environment,
+        kind: if to.is_some() { EventKind::AliasSet } else { EventKind::AliasRemoved },
+        to,
+        expect: Expect::Anything,
+        actor: app.identity.actor(None),
+        reason: None,
+        evidence: None,
+        operation_id: random::hex_id(16),
+    }
+}
+
+async fn reply(app: &App, name: &ModelName) -> Answer<RegisteredModelReply> {
+    Ok(Json(RegisteredModelReply { registered_model: app.store.model(name).await?.into() }))
+}
+
+/// The name of a model that is to be made.
+fn model_name(name: &str) -> Result<ModelName, ApiError> {
+    Ok(required("name", name)?.parse()?)
+}
+
+/// The name of a model that should be there; one that no model can have is there not.
+pub(super) fn known_name(name: &str) -> Result<ModelName, ApiError> {
+    required("name", name)?
+        .parse()
+        .map_err(|_| ApiError::missing(format!("Registered Model with name={name} not found")))
+}
+
+pub(super) fn version_number(text: &str) -> Result<VersionNumber, ApiError> {
+    Ok(required("version", text)?.parse()?)
+}
+
+impl From<ModelRow> for RegisteredModel {
+    fn from(row: ModelRow) -> Self {
+        let alias =
+            |(alias, version): (String, u64)| ModelAlias { alias, version: version.to_string() };
+        Self {
+            name: row.name,
+            creation_timestamp: row.created_ms,
+            last_updated_timestamp: row.updated_ms,
+            description: row.description,
+            latest_versions: row.latest.into_iter().map(Into::into).collect(),
+            tags: key_values(row.tags),
+            aliases: row.aliases.into_iter().map(alias).collect(),
+        }
+    }
+}
