@@ -31,6 +31,9 @@ pub(crate) struct ScaffoldArgs {
     /// A team's own template: a git URL or a path, with `@REV` for a tag, branch or commit.
     #[arg(long, value_name = "GIT-URL|PATH[@REV]", conflicts_with = "template")]
     pub from: Option<String>,
+    /// A variable of the team's template; may be given more than once.
+    #[arg(long, value_name = "NAME=VALUE", requires = "from")]
+    pub var: Vec<String>,
     /// The model's name; default: the folder's.
     #[arg(long)]
     pub name: Option<String>,
@@ -43,6 +46,9 @@ pub(crate) struct ScaffoldArgs {
     /// Your own test data.
     #[arg(long, value_name = "FILE", requires = "data")]
     pub test: Option<PathBuf>,
+    /// The data's format where its name doesn't say it: csv, parquet, jsonl, arrow or svmlight.
+    #[arg(long, requires = "data")]
+    pub format: Option<String>,
     /// Copy the data into the project.
     #[arg(long, requires = "data")]
     pub copy: bool,

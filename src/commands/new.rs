@@ -1,11 +1,16 @@
 //! `mlx new` and `mlx init`: a project that trains as it stands.
 
+use crate::data::{Table, Task};
 use crate::error::{Error, Result};
 use crate::outcome::new::{FileOutcome, FileState, GitOutcome, NewOutcome};
-use crate::scaffold::{self, Context, ProjectContext, ProjectFile, builtin, place};
+use crate::scaffold::own_data::Findings;
+use crate::scaffold::{
+    self, ColumnNote, Context, DataContext, GateContext, OwnData, ProjectContext, ProjectFile,
+    builtin, own_files, place, team,
+};
 use crate::settings::ProjectSettings;
 use crate::settings::new::NewSettings;
-use crate::sys::{git, random};
+use crate::sys::{files, git, random};
 
 pub(crate) fn new(settings: &NewSettings) -> Result<NewOutcome> {
     check_folder(settings)?;
@@ -33,6 +38,10 @@ pub(crate) fn new(settings: &NewSettings) -> Result<NewOutcome> {
         (Some(place::Placed { written: all, skipped: Vec::new() }), git)
     };
 
+    let mut notes = plan.notes;
+    if let Some(note) = placed.as_ref().and_then(|placed| runs_in_git(settings, placed)) {
+        notes.push(note);
+    }
     let state = |path: &String| match &placed {
         Some(placed) if placed.written.contains(path) => FileState::Written,
         None if !settings.folder.join(path).exists() => FileState::Planned,
@@ -57,9 +66,17 @@ pub(crate) fn new(settings: &NewSettings) -> Result<NewOutcome> {
         typed: settings.typed.clone(),
         files,
         git,
-        notes: plan.notes,
+        notes,
         dry_run: settings.dry_run,
     })
+}
+
+/// A `.gitignore` that was there stays as it is, even where it lets runs into git.
+fn runs_in_git(settings: &NewSettings, placed: &place::Placed) -> Option<String> {
+    let kept = placed.skipped.iter().any(|path| path == ".gitignore");
+    let text = kept.then(|| files::read_text(&settings.folder.join(".gitignore")).ok())??;
+    let ignored = text.lines().any(|line| line.trim().trim_matches('/') == ".mlx");
+    (!ignored).then(|| "add a line `.mlx/` to .gitignore: runs are large".to_owned())
 }
 
 /// `new` wants a folder of its own; `init` wants one that is there and is no project yet.
@@ -103,21 +120,78 @@ struct Plan {
 
 /// What would be written, checked as far as it can be without writing it.
 fn plan(settings: &NewSettings) -> Result<Plan> {
-    let task = settings.task.ok_or_else(|| {
-        Error::usage("say what kind of project to make").hint(
-            "`--template classification`, `forecasting` or `ranking`; or start from your own data: `--data FILE --target COLUMN`",
-        )
-    })?;
     let project = ProjectContext {
         name: settings.name.to_string(),
         owner: settings.owner.clone(),
         id: random::hex_id(8),
     };
-    let template = builtin::template(task, true);
-    let context = Context::example(settings.verb, task, project);
-    let files = scaffold::render(&template, &context)?;
-    check_project(&template.name, &files)?;
-    Ok(Plan { task: task.name(), template: template.name, files, notes: Vec::new() })
+    let team = settings.from.as_ref().map(|from| team::load(from, &settings.here)).transpose()?;
+    let said = settings.task.or(team.as_ref().and_then(|template| template.task));
+    let own = settings.data.as_ref().map(|data| own_data(settings, data, said)).transpose()?;
+    let task = said.or(own.as_ref().map(|own| own.task)).ok_or_else(|| {
+        Error::user("the template doesn't say what kind of project it is for")
+            .hint("its template.toml should have a line such as `task = \"classification\"`")
+    })?;
+
+    let mut context = match &own {
+        Some(own) => Context::of_own_data(
+            settings.verb,
+            task,
+            project,
+            own.data.clone(),
+            own.columns.clone(),
+            own.gate.clone(),
+        ),
+        None if team.is_some() => Context::of_team(settings.verb, task, project),
+        None => Context::example(settings.verb, task, project),
+    };
+    if let Some(template) = &team {
+        context.vars = team::variables(template, &settings.variables)?;
+    }
+    let template = team.unwrap_or_else(|| builtin::template(task, own.is_none()));
+    let mut files = scaffold::render(&template, &context)?;
+    let mut notes = Vec::new();
+    if let Some(own) = own {
+        files.extend(own.copies);
+        notes.extend(own.notes);
+    }
+    let checked = check_project(&template.name, &files)?;
+    let source = settings.from.clone().unwrap_or(template.name);
+    Ok(Plan { task: checked.project.task.name(), template: source, files, notes })
+}
+
+/// What the user's own data says of the project.
+struct Own {
+    task: Task,
+    data: DataContext,
+    columns: Vec<ColumnNote>,
+    gate: GateContext,
+    copies: Vec<ProjectFile>,
+    notes: Vec<String>,
+}
+
+fn own_data(settings: &NewSettings, own: &OwnData, said: Option<Task>) -> Result<Own> {
+    let table = read(&own.train)?;
+    let findings = own.examine(said, &table)?;
+    if let Some(test) = &own.test {
+        let table = read(test)?;
+        own.examine_test(&findings, test, &table)?;
+    }
+    let files = own_files::locate(own, &settings.folder, &settings.here)?;
+    let data = DataContext {
+        train: files.train,
+        test: files.test,
+        outside: files.outside,
+        ignored: files.ignored,
+        ..findings.data
+    };
+    let Findings { task, columns, gate, .. } = findings;
+    Ok(Own { task, data, columns, gate, copies: files.copies, notes: files.notes })
+}
+
+/// Until tables can be read from files.
+fn read(path: &std::path::Path) -> Result<Table> {
+    Err(Error::bug(format!("reading {} is not built yet", path.display())))
 }
 
 /// A template, ours or a team's, has to give a `mlx.toml` that every other command can read.

@@ -134,6 +134,13 @@ impl Context {
         Self::new(verb, task, project, data, gate, about.into(), story.trim_end())
     }
 
+    /// The project of a team's template, whose `mlx.toml` says itself what its data is.
+    pub(crate) fn of_team(verb: &'static str, task: Task, project: ProjectContext) -> Self {
+        let example = Self::example(verb, task, project);
+        let about = format!("A {} project.", task.name());
+        Self { data: DataContext::default(), about, story: "", ..example }
+    }
+
     /// The project of a user's own data.
     pub(crate) fn of_own_data(
         verb: &'static str,
@@ -143,16 +150,16 @@ impl Context {
         columns: Vec<ColumnNote>,
         gate: GateContext,
     ) -> Self {
-        let target = data.target.as_deref().unwrap_or("every series");
+        let target =
+            data.target.as_ref().map_or("every series".to_owned(), |target| format!("`{target}`"));
         let about = match task {
-            Task::Classification => format!("Predicts `{target}`. A classification project."),
-            Task::Forecasting => format!(
-                "Forecasts {} {} steps ahead. A forecasting project.",
-                data.target.as_ref().map_or("every series".into(), |target| format!("`{target}`")),
-                data.horizon.unwrap_or(1),
-            ),
+            Task::Classification => format!("Predicts {target}. A classification project."),
+            Task::Forecasting => {
+                let steps = data.horizon.unwrap_or(1);
+                format!("Forecasts {target} {steps} steps ahead. A forecasting project.")
+            }
             Task::Ranking => {
-                format!("Orders the candidates of a query by `{target}`. A ranking project.")
+                format!("Orders the candidates of a query by {target}. A ranking project.")
             }
         };
         Self { columns, ..Self::new(verb, task, project, data, gate, about, "") }

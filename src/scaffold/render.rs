@@ -25,7 +25,7 @@ pub(crate) fn render(template: &Template, context: &Context) -> Result<Vec<Proje
                 })?;
                 environment
                     .render_named_str(&file.path, text, &values)
-                    .map_err(|error| explain(&file.path, &error))?
+                    .map_err(|error| explain(&file.path, text, &error))?
                     .into_bytes()
             } else {
                 file.content.clone()
@@ -75,11 +75,15 @@ fn toml_key(name: &str) -> String {
     if bare { name.to_owned() } else { toml::Value::from(name).to_string() }
 }
 
-fn explain(path: &str, error: &minijinja::Error) -> Error {
-    let line = error.line().map_or(String::new(), |line| format!(" line {line}"));
+fn explain(path: &str, text: &str, error: &minijinja::Error) -> Error {
     let why = match error.kind() {
         ErrorKind::OutOfFuel => "it computes too much".to_owned(),
         _ => error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
     };
-    Error::user(format!("cannot render `{path}`{line} of the template: {why}"))
+    let place = error.line().map_or(String::new(), |line| {
+        let content = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
+        let content: String = content.chars().take(80).collect();
+        format!(" in line {line}, `{content}`")
+    });
+    Error::user(format!("cannot render `{path}` of the template: {why}{place}"))
 }

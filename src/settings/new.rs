@@ -1,12 +1,14 @@
 //! `mlx new` and `mlx init`: which template, for what, and where.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use crate::cli::Globals;
 use crate::cli::new::{InitArgs, NewArgs, ScaffoldArgs};
-use crate::data::Task;
+use crate::data::{Layout, Task};
 use crate::error::{Error, Result, closest};
 use crate::registry::ModelName;
+use crate::scaffold::OwnData;
 
 pub(crate) struct NewSettings {
     /// `new` or `init`.
@@ -17,8 +19,14 @@ pub(crate) struct NewSettings {
     pub typed: PathBuf,
     pub name: ModelName,
     pub owner: Option<String>,
-    /// Said on the command line, or inferred from what was.
+    /// As said on the command line.
     pub task: Option<Task>,
+    /// A team's template, its paths counting from `here`.
+    pub from: Option<String>,
+    pub variables: BTreeMap<String, String>,
+    pub data: Option<OwnData>,
+    /// The working folder.
+    pub here: PathBuf,
     pub git: bool,
     pub dry_run: bool,
 }
@@ -39,9 +47,34 @@ fn resolve(
     typed: PathBuf,
     args: ScaffoldArgs,
 ) -> Result<NewSettings> {
-    let folder = normal(&super::working_folder(globals)?.join(&typed));
+    let here = super::working_folder(globals)?;
+    let folder = normal(&here.join(&typed));
     let name = model_name(args.name.as_deref(), &folder)?;
     let task = args.template.as_deref().map(template).transpose()?;
+    if task.is_none() && args.from.is_none() && args.data.is_none() {
+        return Err(Error::usage("say what kind of project to make").hint(
+            "`--template classification`, `forecasting` or `ranking`; or start from your own data: `--data FILE --target COLUMN`",
+        ));
+    }
+    let variables = args.var.iter().map(|text| variable(text)).collect::<Result<_>>()?;
+    let layout = args.layout.as_deref().map(|layout| match layout {
+        "wide" => Layout::Wide,
+        _ => Layout::Long,
+    });
+    let data = args.data.map(|train| OwnData {
+        train: normal(&here.join(train)),
+        test: args.test.map(|test| normal(&here.join(test))),
+        format: args.format,
+        copy: args.copy,
+        target: args.target,
+        id: args.id,
+        time: args.time,
+        series: args.series,
+        horizon: args.horizon,
+        season: args.season,
+        layout,
+        query: args.query,
+    });
     Ok(NewSettings {
         verb,
         folder,
@@ -49,9 +82,20 @@ fn resolve(
         name,
         owner: args.owner,
         task,
+        from: args.from,
+        variables,
+        data,
+        here,
         git: !args.no_git,
         dry_run: args.dry_run,
     })
+}
+
+fn variable(text: &str) -> Result<(String, String)> {
+    let (name, value) = text.split_once('=').ok_or_else(|| {
+        Error::usage(format!("`--var {text}` has no value")).hint("write `--var NAME=VALUE`")
+    })?;
+    Ok((name.trim().to_owned(), value.to_owned()))
 }
 
 fn template(name: &str) -> Result<Task> {

@@ -17,13 +17,12 @@ impl Text for NewOutcome {
         );
         let width = self.files.iter().map(|file| file.path.len()).max().unwrap_or(0);
         for file in &self.files {
-            let path = &file.path;
-            let _ = match file.state {
-                FileState::Skipped => {
-                    writeln!(page, "  {path:width$}  was there, and stays as it is")
-                }
-                _ => writeln!(page, "  {path:width$}  {}", file.why),
+            let what = match file.state {
+                FileState::Skipped => "was there, and stays as it is",
+                FileState::Written | FileState::Planned => &file.why,
             };
+            let line = format!("  {:width$}  {what}", file.path);
+            let _ = writeln!(page, "{}", line.trim_end());
         }
         page.push('\n');
         for note in &self.notes {

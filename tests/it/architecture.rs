@@ -20,7 +20,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("serve", "api registry store model data sys"),
     ("outcome", "registry eval train data"),
     ("ui", "outcome train"),
-    ("settings", "cli data model train eval registry sys ui"),
+    ("settings", "cli data model train eval registry scaffold sys ui"),
     ("commands", "*"),
 ];
 

@@ -124,9 +124,8 @@ mod tests {
             *lengths.entry(key).or_default() += 1;
         }
         assert_eq!(lengths.len(), 12);
-        let (shortest, longest) =
-            (lengths.values().min().unwrap(), lengths.values().max().unwrap());
-        assert!(*shortest < 100 && *longest < 400 && *longest > 380, "{lengths:?}");
+        assert_eq!(lengths.values().filter(|length| **length < 100).count(), 1, "{lengths:?}");
+        assert!(lengths.values().filter(|length| **length < 400).count() > 6, "{lengths:?}");
         assert!(share(&column(&content, "sales"), str::is_empty) > 0.0);
     }
 

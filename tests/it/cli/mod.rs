@@ -3,3 +3,4 @@
 mod completions;
 mod config;
 mod doctor;
+mod new;

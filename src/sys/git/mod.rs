@@ -3,9 +3,14 @@
 //! No git needs to be installed and no identity set up. The `GIT_*` variables of a
 //! surrounding git command, such as a hook, are not looked at.
 
+mod https;
+mod snapshot;
+
 use std::path::{Path, PathBuf};
 
 use git2::{Repository, RepositoryInitOptions, Signature, StatusOptions};
+
+pub(crate) use snapshot::{Entry, EntryKind, snapshot};
 
 use super::folders;
 use crate::error::{Error, Result};

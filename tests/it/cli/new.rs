@@ -1,0 +1,433 @@
+//! `mlx new` and `mlx init`: what is made, what is refused, and that nothing is half-made.
+
+use std::path::Path;
+
+use crate::support::{Answer, Home};
+
+/// The answer without the commit's id, which holds the time and the author.
+fn show(answer: &Answer) -> String {
+    let mut text = answer.show();
+    if let Some(at) = text.find("made, first commit ") {
+        let id = at + "made, first commit ".len();
+        text.replace_range(id..id + 7, "[COMMIT]");
+    }
+    text
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn commit_count(folder: &Path) -> usize {
+    let repository = git2::Repository::open(folder).expect("a repository");
+    let mut walk = repository.revwalk().expect("a walk");
+    walk.push_head().expect("a commit");
+    walk.count()
+}
+
+#[test]
+fn a_template_becomes_a_project_with_a_first_commit() {
+    let home = Home::new();
+    let answer = home.mlx("new churn --template classification").ok();
+    insta::assert_snapshot!(show(&answer), @"
+    exit 0
+    --- stdout
+    churn is a classification project in [HOME]/churn
+
+      mlx.toml                     what the project is; start here
+      data/customers.csv           3000 rows of invented data
+      README.md                    the way from data to production, and what each file is for
+      .gitignore                   keeps runs out of git
+      .github/workflows/model.yml  trains and evaluates on every push
+
+    git repository made, first commit [COMMIT]
+
+    next:
+      cd churn
+      mlx train
+    ");
+    assert_eq!(
+        names(&home.join("churn")),
+        [".git", ".github", ".gitignore", "README.md", "data", "mlx.toml"]
+    );
+    assert_eq!(names(home.path()), ["churn"]);
+
+    // Nobody told git who they are here, and nothing was left out of the commit.
+    let repository = git2::Repository::open(home.join("churn")).expect("a repository");
+    let head = repository.head().expect("a head");
+    assert_eq!(head.shorthand(), Ok("main"));
+    let commit = head.peel_to_commit().expect("a commit");
+    assert_eq!(commit.message(), Ok("Start churn from mlx new"));
+    assert!(repository.statuses(None).expect("a status").is_empty());
+}
+
+#[test]
+fn every_template_says_what_its_project_is() {
+    let home = Home::new();
+    for task in ["classification", "forecasting", "ranking"] {
+        home.mlx(&format!("new {task} --template {task} --no-git --owner a-team")).ok();
+        let settings: toml::Table =
+            home.read(&format!("{task}/mlx.toml")).parse().expect("a valid mlx.toml");
+        let project = settings["project"].as_table().expect("[project]");
+        assert_eq!(project["name"].as_str(), Some(task));
+        assert_eq!(project["task"].as_str(), Some(task));
+        assert_eq!(project["owner"].as_str(), Some("a-team"));
+        assert_eq!(project["id"].as_str().map(str::len), Some(16));
+        let train = settings["data"]["train"].as_str().expect("data.train");
+        assert!(home.join(task).join(train).is_file());
+        assert!(!home.join(task).join(".git").exists());
+        // Every key that the file sets is one that mlx knows.
+        home.mlx_in(task, "config show").ok();
+    }
+    let of = |task: &str| home.read(&format!("{task}/mlx.toml"));
+    assert_ne!(of("ranking"), of("forecasting"));
+}
+
+#[test]
+fn two_projects_have_the_same_data_and_different_ids() {
+    let home = Home::new();
+    home.mlx("new a --template ranking --no-git --name same").ok();
+    home.mlx("new b --template ranking --no-git --name same").ok();
+    assert_eq!(home.read("a/data/searches.csv"), home.read("b/data/searches.csv"));
+    assert_ne!(home.read("a/mlx.toml"), home.read("b/mlx.toml"));
+}
+
+#[test]
+fn inside_another_repository_no_other_is_made() {
+    let home = Home::new();
+    home.mlx("new outer --template ranking").ok();
+    let answer = home.mlx_in("outer", "new inner --template forecasting").ok();
+    insta::assert_snapshot!(show(&answer), @"
+    exit 0
+    --- stdout
+    inner is a forecasting project in [HOME]/outer/inner
+
+      mlx.toml                     what the project is; start here
+      data/sales.csv               4432 rows of invented data
+      README.md                    the way from data to production, and what each file is for
+      .gitignore                   keeps runs out of git
+      .github/workflows/model.yml  trains and evaluates on every push
+
+    inside the git repository [HOME]/outer: no other is nested into it, and the commit is yours to make
+
+    next:
+      cd inner
+      mlx train
+    ");
+    assert!(!home.join("outer/inner/.git").exists());
+    assert_eq!(commit_count(&home.join("outer")), 1);
+}
+
+#[test]
+fn what_surrounding_git_commands_and_settings_say_does_not_matter() {
+    let home = Home::new();
+    home.write(".gitconfig", "[init]\n\ttemplateDir = /nowhere\n[commit]\n\tgpgsign = true\n[core]\n\texcludesFile = ~/ignored\n\thooksPath = /nowhere\n");
+    home.write("ignored", "*\n");
+    let answer = home
+        .command_in("")
+        .args(["new", "churn", "--template", "classification", "--json"])
+        .env("GIT_DIR", home.join("elsewhere"))
+        .env("GIT_WORK_TREE", home.join("elsewhere"))
+        .env("GIT_INDEX_FILE", home.join("elsewhere/index"))
+        .output()
+        .expect("mlx starts");
+    assert!(answer.status.success());
+    let document: serde_json::Value = serde_json::from_slice(&answer.stdout).expect("JSON");
+    assert_eq!(document["schema"], "mlx.new/1");
+    assert_eq!(document["data"]["git"]["state"], "made", "{document}");
+    assert_eq!(commit_count(&home.join("churn")), 1);
+    assert!(!home.join("elsewhere").exists());
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_and_writes_nothing() {
+    let home = Home::new();
+    let answer = home.mlx("new churn --template classification --dry-run").ok();
+    insta::assert_snapshot!(show(&answer), @"
+    exit 0
+    --- stdout
+    churn would be a classification project in [HOME]/churn
+
+      mlx.toml                     what the project is; start here
+      data/customers.csv           3000 rows of invented data
+      README.md                    the way from data to production, and what each file is for
+      .gitignore                   keeps runs out of git
+      .github/workflows/model.yml  trains and evaluates on every push
+
+    a git repository with a first commit would be made
+    ");
+    assert_eq!(names(home.path()), Vec::<String>::new());
+}
+
+#[test]
+fn what_cannot_be_made_is_refused_and_nothing_is_left() {
+    let home = Home::new();
+    home.write("full/mine.txt", "mine");
+    home.write("file", "mine");
+    let refused = |line: &str, code: i32| home.mlx(line).fails_with(code).stderr();
+    insta::assert_snapshot!(refused("new full --template ranking", 1), @"
+    error: [HOME]/full is not empty
+      try: choose another folder, or add what is missing to this one: `mlx init full`
+    ");
+    insta::assert_snapshot!(refused("new file --template ranking", 1), @"error: [HOME]/file is a file, not a folder");
+    insta::assert_snapshot!(refused("new x --template clasification", 2), @"
+    error: no template is named `clasification`
+      try: did you mean `--template classification`?
+    ");
+    insta::assert_snapshot!(refused("new x --template regression", 2), @"
+    error: no template is named `regression`
+      try: use `--template classification`, `forecasting` or `ranking`, or a team's own with `--from`
+    ");
+    insta::assert_snapshot!(refused("new x", 2), @"
+    error: say what kind of project to make
+      try: `--template classification`, `forecasting` or `ranking`; or start from your own data: `--data FILE --target COLUMN`
+    ");
+    insta::assert_snapshot!(refused("new .hidden --template ranking", 1), @"
+    error: the folder's name, `.hidden`, cannot be the model's name, which has 1 to 200 letters, digits, `_`, `-` and `.`, and starts with a letter or digit
+      try: give the model a name of its own: `--name NAME`
+    ");
+    insta::assert_snapshot!(refused("new x --template ranking --name a/b", 1), @"
+    error: `a/b` is not a valid model name
+      try: use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit
+    ");
+    insta::assert_snapshot!(refused("init nowhere --template ranking", 1), @"
+    error: no folder [HOME]/nowhere
+      try: make it with `mlx new nowhere`
+    ");
+    assert_eq!(names(home.path()), ["file", "full"]);
+    assert_eq!(names(&home.join("full")), ["mine.txt"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_says_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let closed = home.join("closed");
+    std::fs::create_dir(&closed).expect("a folder");
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o555)).expect("closed");
+    // Root may write everywhere, and then there is nothing to see.
+    if std::fs::write(closed.join("x"), "x").is_err() {
+        let answer = home.mlx("new closed/x --template ranking").fails_with(1);
+        assert!(answer.stderr().contains("ermission denied"), "{}", answer.show());
+    }
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o755)).expect("open");
+}
+
+#[test]
+fn init_overwrites_nothing() {
+    let home = Home::new();
+    home.write("work/README.md", "mine\n");
+    home.write("work/.gitignore", "*.log\n");
+    home.write("work/data/customers.csv", "mine\n");
+    let answer = home.mlx_in("work", "init --template classification --name churn").ok();
+    insta::assert_snapshot!(show(&answer), @"
+    exit 0
+    --- stdout
+    churn is a classification project in [HOME]/work
+
+      mlx.toml                     what the project is; start here
+      data/customers.csv           was there, and stays as it is
+      README.md                    was there, and stays as it is
+      .gitignore                   was there, and stays as it is
+      .github/workflows/model.yml  trains and evaluates on every push
+
+    add a line `.mlx/` to .gitignore: runs are large
+    git repository made, first commit [COMMIT]
+
+    next:
+      mlx train
+    ");
+    assert_eq!(home.read("work/README.md"), "mine\n");
+    assert_eq!(home.read("work/data/customers.csv"), "mine\n");
+
+    // The commit has what mlx wrote; what was there is for its owner to add.
+    let repository = git2::Repository::open(home.join("work")).expect("a repository");
+    let tree = repository.head().and_then(|head| head.peel_to_tree()).expect("a commit");
+    assert!(tree.get_name("mlx.toml").is_some());
+    assert!(tree.get_name("README.md").is_none());
+
+    let again = home.mlx_in("work", "init --template classification --name churn").fails_with(1);
+    insta::assert_snapshot!(again.stderr(), @"
+    error: [HOME]/work/mlx.toml is there: this is a project already
+      try: go on with it: `mlx train`
+    ");
+}
+
+/// A team's template as a git repository: tag `v1`, then another commit on `main`.
+fn team_template(home: &Home) {
+    let commit = |message: &str| {
+        let folder = home.join("team");
+        let repository = git2::Repository::open(&folder)
+            .or_else(|_| git2::Repository::init(&folder))
+            .expect("a repository");
+        let mut index = repository.index().expect("an index");
+        index.add_all(["*"], git2::IndexAddOption::DEFAULT, None).expect("added");
+        index.write().expect("written");
+        let tree = repository.find_tree(index.write_tree().expect("a tree")).expect("a tree");
+        let author = git2::Signature::now("team", "team@localhost").expect("a signature");
+        let parent = repository.head().and_then(|head| head.peel_to_commit()).ok();
+        let parents: Vec<_> = parent.iter().collect();
+        repository
+            .commit(Some("HEAD"), &author, &author, message, &tree, &parents)
+            .expect("a commit")
+    };
+    home.write(
+        "team/template.toml",
+        "name = \"scoring\"\ntask = \"classification\"\n[variables.pager]\ndescription = \"who is called at night\"\n[variables.tier]\ndefault = \"two\"\n",
+    );
+    home.write(
+        "team/mlx.toml.j2",
+        "[project]\nname = {{ project.name | toml }}\ntask = \"classification\"\nowner = {{ vars.pager | toml }}\nid = {{ project.id | toml }}\n[data]\ntrain = \"data.csv\"\ntarget = \"y\"\n",
+    );
+    home.write("team/data.csv", "y,x\na,1\nb,2\n");
+    home.write("team/docs/{{ kept }}.md", "{{ not rendered }}\n");
+    home.write("team/.github/CODEOWNERS.j2", "* @{{ vars.pager }} tier-{{ vars.tier }}\n");
+    let id = commit("one");
+    let repository = git2::Repository::open(home.join("team")).expect("a repository");
+    let object = repository.find_object(id, None).expect("the commit");
+    repository.tag_lightweight("v1", &object, false).expect("a tag");
+    home.write("team/later.txt", "added later\n");
+    commit("two");
+}
+
+#[test]
+fn a_teams_template_is_taken_at_its_tag() {
+    let home = Home::new();
+    team_template(&home);
+    let answer = home.mlx("new churn --from team@v1 --var pager=ana").ok();
+    insta::assert_snapshot!(show(&answer), @"
+    exit 0
+    --- stdout
+    churn is a classification project in [HOME]/churn
+
+      mlx.toml
+      .github/CODEOWNERS
+      data.csv
+      docs/{{ kept }}.md
+
+    git repository made, first commit [COMMIT]
+
+    next:
+      cd churn
+      mlx train
+    ");
+    let project = home.join("churn");
+    assert_eq!(names(&project), [".git", ".github", "data.csv", "docs", "mlx.toml"]);
+    assert_eq!(home.read("churn/.github/CODEOWNERS"), "* @ana tier-two\n");
+    assert_eq!(home.read("churn/docs/{{ kept }}.md"), "{{ not rendered }}\n");
+    assert!(home.read("churn/mlx.toml").contains("owner = \"ana\""));
+    assert_eq!(commit_count(&project), 1);
+
+    // The folder as it is, and over git's own protocol, both with what came later.
+    home.mlx("new folder --from team --var pager=ana").ok();
+    assert!(home.join("folder/later.txt").is_file());
+    let url = format!("file://{}", home.join("team").display());
+    home.mlx(&format!("new clone --from {url} --var pager=ana")).ok();
+    assert!(home.join("clone/later.txt").is_file());
+    home.mlx(&format!("new tagged --from {url}@v1 --var pager=ana")).ok();
+    assert!(!home.join("tagged/later.txt").exists());
+}
+
+#[test]
+fn a_template_that_cannot_be_had_is_refused() {
+    let home = Home::new();
+    team_template(&home);
+    home.write("empty/notes.txt", "x");
+    home.write("broken/mlx.toml.j2", "[project]\nname = {{ project.nam }}\n");
+    home.write("broken/template.toml", "task = \"ranking\"\n");
+    home.write("invalid/mlx.toml", "[project]\nname = \"x\"\n");
+    home.write("invalid/template.toml", "task = \"ranking\"\n");
+    home.write("endless/template.toml", "task = \"ranking\"\n");
+    home.write(
+        "endless/mlx.toml.j2",
+        "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}",
+    );
+    let refused = |line: &str, code: i32| home.mlx(line).fails_with(code).stderr();
+    insta::assert_snapshot!(refused("new x --from team@v2 --var pager=a", 1), @"
+    error: [HOME]/team has no tag, branch or commit `v2`
+      try: leave `@REV` out for what is current
+    ");
+    insta::assert_snapshot!(refused("new x --from nowhere", 1), @"
+    error: no folder [HOME]/nowhere to take a template from
+      try: give a folder, or the address of a git repository, such as `https://host/team/template@v1`
+    ");
+    insta::assert_snapshot!(refused("new x --from empty", 1), @"error: empty is not a template: it has no mlx.toml or mlx.toml.j2");
+    insta::assert_snapshot!(refused("new x --from team", 1), @"
+    error: the template `scoring` needs a value for `pager` (who is called at night)
+      try: give it: `--var pager=VALUE`
+    ");
+    insta::assert_snapshot!(refused("new x --from team --var pagr=a", 1), @"
+    error: the template `scoring` has no variable `pagr`
+      try: did you mean `--var pager=…`?
+    ");
+    insta::assert_snapshot!(refused("new x --from broken", 1), @"error: cannot render `mlx.toml` of the template: undefined value in line 2, `name = {{ project.nam }}`");
+    insta::assert_snapshot!(refused("new x --from invalid", 1), @"
+    error: the template `invalid` gives a mlx.toml that is not valid: TOML parse error at line 1, column 1
+      |
+    1 | [project]
+      | ^^^^^^^^^
+    missing field `task`
+    ");
+    insta::assert_snapshot!(refused("new x --from endless", 1), @"error: cannot render `mlx.toml` of the template: it computes too much in line 1, `{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}`");
+    insta::assert_snapshot!(refused("new x --from http://127.0.0.1:1/team.git", 7), @"
+    error: cannot fetch http://127.0.0.1:1/team.git: cannot reach the server: Connection refused (os error 111)
+      try: check the address and the network, and try again
+    ");
+    insta::assert_snapshot!(refused("new x --from team --template ranking", 2), @"
+    error: the argument '--from <GIT-URL|PATH[@REV]>' cannot be used with '--template <TASK>'
+
+    Usage: mlx new --from <GIT-URL|PATH[@REV]> <DIR>
+
+    For more information, try '--help'.
+    ");
+    assert!(!home.join("x").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_template_cannot_reach_outside_the_project() {
+    let home = Home::new();
+    home.write("secret", "secret");
+    home.write("linked/mlx.toml", "");
+    std::os::unix::fs::symlink(home.join("secret"), home.join("linked/data.csv")).expect("a link");
+    let refused = |line: &str| home.mlx(line).fails_with(1).stderr();
+    insta::assert_snapshot!(refused("new x --from linked"), @"
+    error: the template linked holds a link, `data.csv`
+      try: put the file itself there; mlx follows no links out of a template
+    ");
+
+    // Trees that no ordinary git would write, as an attacker's server would send them.
+    for (number, name) in ["..", ".git", ".GIT"].iter().enumerate() {
+        let folder = format!("hostile{number}");
+        let repository = git2::Repository::init(home.join(&folder)).expect("a repository");
+        let odb = repository.odb().expect("objects");
+        let blob = repository.blob(b"x").expect("a blob");
+        let tree = |entries: &[(&str, &str, git2::Oid)]| {
+            let mut bytes = Vec::new();
+            for (mode, name, id) in entries {
+                bytes.extend_from_slice(format!("{mode} {name}\0").as_bytes());
+                bytes.extend_from_slice(id.as_bytes());
+            }
+            odb.write(git2::ObjectType::Tree, &bytes).expect("a tree")
+        };
+        let inner = tree(&[("100644", "config", blob)]);
+        let root = tree(&[("40000", name, inner), ("100644", "mlx.toml", blob)]);
+        let author = git2::Signature::now("x", "x@localhost").expect("a signature");
+        let root = repository.find_tree(root).expect("a tree");
+        let commit = repository.commit(Some("refs/heads/evil"), &author, &author, "x", &root, &[]);
+        commit.expect("a commit");
+        let answer = refused(&format!("new x --from {folder}@evil"));
+        assert!(
+            answer.contains("outside the project") || answer.contains("git folder"),
+            "{answer}"
+        );
+    }
+    assert!(!home.join("x").exists());
+    assert!(!home.join("config").exists());
+}
