@@ -1,8 +1,10 @@
 //! A project's data as read: three tables that share no row, and the digests of the files behind them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::Table;
+use super::{ColumnKind, DataSettings, Table, Task};
 
 /// A file that was read, by name and content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,4 +29,39 @@ pub(crate) struct Dataset {
     pub sources: Vec<Source>,
     /// What the reader noticed that the user should know, such as columns left out and why.
     pub notices: Vec<String>,
+}
+
+impl Dataset {
+    /// The kind of every column, decided and inferred: what new files are read by.
+    pub(crate) fn kinds(&self) -> BTreeMap<String, ColumnKind> {
+        self.train.kinds()
+    }
+
+    /// The columns to learn from, in the order of the file.
+    pub(crate) fn features(&self, settings: &DataSettings, task: Task) -> Vec<String> {
+        features(&self.train, settings, task)
+    }
+}
+
+/// Columns of numbers, names, truths and times that have no other part to play.
+pub(super) fn features(table: &Table, settings: &DataSettings, task: Task) -> Vec<String> {
+    let mut taken: Vec<&str> = vec![&settings.target];
+    taken.extend(settings.id.iter().map(String::as_str));
+    match task {
+        Task::Classification => {}
+        Task::Forecasting => {
+            taken.extend(settings.series.iter().map(String::as_str));
+            taken.extend(settings.time.as_deref());
+        }
+        Task::Ranking => {
+            taken.extend(settings.query.as_deref());
+            taken.extend(settings.relevance.as_deref());
+        }
+    }
+    table
+        .columns
+        .iter()
+        .filter(|column| column.kind.is_feature() && !taken.contains(&column.name.as_str()))
+        .map(|column| column.name.clone())
+        .collect()
 }

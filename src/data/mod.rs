@@ -4,13 +4,26 @@
 //! [`DataSettings`]; what was read for it, split three ways, is a [`Dataset`].
 
 pub(crate) mod axis;
+mod cells;
 pub(crate) mod dataset;
 pub(crate) mod season;
+mod formats;
+mod infer;
+mod load;
+mod raw;
+mod read;
 pub(crate) mod series;
 pub(crate) mod settings;
+mod split;
+mod storage;
 pub(crate) mod table;
+mod time;
+mod write;
 
 pub(crate) use dataset::{Dataset, Source};
+pub(crate) use load::{LoadRequest, load};
+pub(crate) use read::{ReadOptions, read};
 pub(crate) use series::{SeriesSet, TimeAxis};
 pub(crate) use settings::{ColumnKind, DataSettings, Layout, Split, SplitKind, Task};
 pub(crate) use table::{Column, Dictionary, Table, Values};
+pub(crate) use write::write;

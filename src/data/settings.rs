@@ -37,6 +37,25 @@ pub(crate) enum ColumnKind {
     Ignore,
 }
 
+impl ColumnKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Numeric => "numeric",
+            Self::Categorical => "categorical",
+            Self::Boolean => "boolean",
+            Self::Timestamp => "timestamp",
+            Self::Text => "text",
+            Self::Id => "id",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    /// Whether a column of this kind can be learned from.
+    pub(crate) fn is_feature(self) -> bool {
+        matches!(self, Self::Numeric | Self::Categorical | Self::Boolean | Self::Timestamp)
+    }
+}
+
 /// The `[data]` table of `mlx.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -88,8 +107,18 @@ pub(crate) struct DataSettings {
     pub decimal: Option<char>,
     /// Texts that mean a missing value, besides the empty cell, `NA`, `N/A`, `NaN`, `null` and `None`.
     pub missing: Vec<String>,
-    /// The zone of times written without one, as an offset such as `+02:00`. Default: UTC.
+    /// The zone whose clock counts, as an offset such as `+02:00`. Times written with a zone are
+    /// converted to it, times without one are taken to be in it. Default: UTC.
     pub timezone: Option<String>,
+    /// `03/04/2024` is the third of April. Default: March the fourth. Other ways to write a date need no help.
+    pub day_first: bool,
+}
+
+impl DataSettings {
+    /// The column to learn to say: the relevance of a ranking where it has a name of its own, else the target.
+    pub(crate) fn label(&self) -> &str {
+        self.relevance.as_deref().unwrap_or(&self.target)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

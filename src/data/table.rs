@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::ColumnKind;
+use crate::error::{Error, Result, closest};
 
 /// The code of a missing text in a [`Dictionary`].
 pub(crate) const MISSING: u32 = u32::MAX;
@@ -32,7 +33,8 @@ pub(crate) enum Values {
     Numbers(Vec<f64>),
     /// Categorical, boolean, text and id columns, as they were written in the file.
     Texts(Dictionary),
-    /// Microseconds since 1970-01-01T00:00:00Z; missing is [`MISSING_TIME`].
+    /// Microseconds of the wall clock of `data.timezone` since its 1970-01-01T00:00:00, so that
+    /// days and months are whole; missing is [`MISSING_TIME`].
     Times(Vec<i64>),
 }
 
@@ -61,7 +63,8 @@ pub(crate) struct Origin {
     /// Set where rows were picked from a larger table: the row each came from.
     pub picked: Option<Vec<usize>>,
     /// How the files write the times of a timestamp column, in chrono's notation, such as `%Y-%m`:
-    /// forecasts are written the same way.
+    /// forecasts are written the same way. A zone is spelt out in it (`%Y-%m-%dT%H:%M:%S+02:00`), so
+    /// that formatting the wall clock is all there is to do.
     pub time_formats: BTreeMap<String, String>,
 }
 
@@ -76,6 +79,18 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub(crate) fn kinds(&self) -> BTreeMap<String, ColumnKind> {
+        self.columns.iter().map(|column| (column.name.clone(), column.kind)).collect()
+    }
+
+    /// A column that must be there; the error names the file and a name that is close.
+    pub(crate) fn require(&self, name: &str) -> Result<&Column> {
+        self.column(name).ok_or_else(|| {
+            let names = self.columns.iter().map(|column| column.name.as_str());
+            no_column(&self.origin.file(), name, names)
+        })
     }
 
     /// The named rows, in the order given; a row may be named twice.
@@ -99,8 +114,42 @@ impl Table {
 
     /// `train.csv row 10417`: the data rows of each file count from 1, the header left out.
     pub(crate) fn describe_row(&self, row: usize) -> String {
-        let mut row = self.origin.picked.as_ref().map_or(row, |picked| picked[row]);
-        for (file, rows) in &self.origin.files {
+        self.origin.describe(row)
+    }
+}
+
+/// `FILE has no column `NAME``, with the closest there is.
+pub(super) fn no_column<'a>(
+    file: &str,
+    name: &str,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Error {
+    const SHOWN: usize = 12;
+    let error = Error::user(format!("{file} has no column `{name}`"));
+    match closest(name, names.clone()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => {
+            let mut list: Vec<&str> = names.take(SHOWN + 1).collect();
+            if list.len() > SHOWN {
+                list[SHOWN] = "…";
+            }
+            error.hint(format!("its columns are: {}", list.join(", ")))
+        }
+    }
+}
+
+impl Origin {
+    /// The file, or the first of several.
+    pub(crate) fn file(&self) -> String {
+        self.files
+            .first()
+            .map_or_else(|| "the table".to_owned(), |(file, _)| file.display().to_string())
+    }
+
+    /// As [`Table::describe_row`].
+    pub(crate) fn describe(&self, row: usize) -> String {
+        let mut row = self.picked.as_ref().map_or(row, |picked| picked[row]);
+        for (file, rows) in &self.files {
             if row < *rows {
                 return format!("{} row {}", file.display(), row + 1);
             }

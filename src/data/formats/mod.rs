@@ -1,0 +1,143 @@
+//! The formats that tables come in, each a reader from bytes to raw columns.
+
+mod arrow;
+mod csv;
+mod jsonl;
+mod svmlight;
+
+pub(crate) use self::arrow::to_batch;
+
+use std::path::Path;
+
+use crate::data::ReadOptions;
+use crate::data::raw::RawTable;
+use crate::data::storage::{Input, Storage};
+use crate::error::{Error, Result, closest};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Csv,
+    JsonLines,
+    Parquet,
+    Arrow,
+    Svmlight,
+}
+
+const NAMES: &[(&str, Format)] = &[
+    ("csv", Format::Csv),
+    ("tsv", Format::Csv),
+    ("txt", Format::Csv),
+    ("jsonl", Format::JsonLines),
+    ("ndjson", Format::JsonLines),
+    ("json", Format::JsonLines),
+    ("parquet", Format::Parquet),
+    ("pq", Format::Parquet),
+    ("arrow", Format::Arrow),
+    ("ipc", Format::Arrow),
+    ("feather", Format::Arrow),
+    ("svmlight", Format::Svmlight),
+    ("libsvm", Format::Svmlight),
+    ("svm", Format::Svmlight),
+    ("letor", Format::Svmlight),
+];
+
+impl Format {
+    /// By the name that a user or a file's extension gives it.
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        NAMES
+            .iter()
+            .find(|(known, _)| *known == name.to_ascii_lowercase())
+            .map(|(_, format)| *format)
+            .ok_or_else(|| {
+                let names = ["csv", "jsonl", "parquet", "arrow", "svmlight"];
+                Error::user(format!("`{name}` is no format that mlx reads")).hint(
+                    match closest(name, names) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("use one of {}", names.join(", ")),
+                    },
+                )
+            })
+    }
+
+    /// By a file's extension, .gz and .zst stripped.
+    pub(crate) fn of_name(path: &Path) -> Option<Self> {
+        Self::named(unpacked(path).extension()?.to_str()?).ok()
+    }
+
+    /// By what the file holds, where its name doesn't say; a `.txt` may be LETOR's.
+    fn of_content(input: &Input) -> Self {
+        let head = &input.head;
+        let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        if head.starts_with(b"PAR1") {
+            Self::Parquet
+        } else if head.starts_with(b"ARROW1") {
+            Self::Arrow
+        } else if head.trim_ascii_start().starts_with(b"{") {
+            Self::JsonLines
+        } else if svmlight::looks_like(line) {
+            Self::Svmlight
+        } else {
+            Self::Csv
+        }
+    }
+
+    pub(crate) fn detect(input: &Input, options: &ReadOptions) -> Result<Self> {
+        if let Some(name) = &options.format {
+            return Self::named(name);
+        }
+        let is_text = unpacked(&input.name).extension().is_some_and(|extension| extension == "txt");
+        Ok(match Self::of_name(&input.name) {
+            Some(format) if !is_text => format,
+            _ => Self::of_content(input),
+        })
+    }
+
+    pub(crate) fn read(
+        self,
+        input: Input,
+        storage: &dyn Storage,
+        options: &ReadOptions,
+    ) -> Result<RawTable> {
+        let name = input.name.clone();
+        let table = match self {
+            Self::Csv => csv::read(input, options),
+            Self::JsonLines => jsonl::read(input),
+            Self::Parquet => arrow::parquet(input),
+            Self::Arrow => arrow::ipc(input),
+            Self::Svmlight => svmlight::read(input, storage, options),
+        }?;
+        if table.rows == 0 {
+            return Err(Error::file("read", &name, "it has a header and no rows")
+                .hint("check how the file was made"));
+        }
+        Ok(table)
+    }
+}
+
+/// The name without .gz or .zst.
+pub(crate) fn unpacked(path: &Path) -> std::path::PathBuf {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("gz" | "zst") => path.with_extension(""),
+        _ => path.to_owned(),
+    }
+}
+
+/// Column names that are there once each.
+fn check_names<'a>(file: &Path, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    let mut seen = std::collections::HashMap::new();
+    for (at, name) in names.into_iter().enumerate() {
+        if name.is_empty() {
+            return Err(Error::file("read", file, format!("column {} has no name", at + 1))
+                .hint("give every column a name in the header; pandas leaves out its own with `to_csv(index=False)`"));
+        }
+        if let Some(first) = seen.insert(name, at) {
+            return Err(Error::file(
+                "read",
+                file,
+                format!("columns {} and {} are both named `{name}`", first + 1, at + 1),
+            )
+            .hint("rename one of them in the header"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,620 @@
+//! A project's data: read, checked against what the project says of it, and split three ways.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::raw::{Raw, RawTable};
+use super::read::Gathered;
+use super::split::{self, Parts, Shares};
+use super::storage::Local;
+use super::table::{MISSING, MISSING_TIME, no_column};
+use super::{
+    Column, ColumnKind, DataSettings, Dataset, Dictionary, Layout, ReadOptions, SplitKind, Table,
+    Task, Values,
+};
+use crate::error::{Error, Result, closest};
+
+/// Which data to load, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoadRequest<'a> {
+    pub task: Task,
+    pub settings: &'a DataSettings,
+    /// What `[columns]` says; the rest is inferred over the training file.
+    pub columns: &'a BTreeMap<String, ColumnKind>,
+    /// The folder that paths are relative to.
+    pub root: &'a Path,
+    pub seed: u64,
+}
+
+/// Read the training file and the test file, where there is one, and hold rows out.
+///
+/// What columns are is inferred over the training file alone; the test file is read by it.
+pub(crate) fn load(request: &LoadRequest<'_>) -> Result<Dataset> {
+    let files = Files::read(request)?;
+    let Files { train, test, sources, mut notices } = files;
+    let parts = divide(request, &train, test.is_some(), &mut notices)?;
+    let held_out = match test {
+        Some(test) => test,
+        None => train.take(&parts.test),
+    };
+    Ok(Dataset {
+        valid: train.take(&parts.valid),
+        train: train.take(&parts.train),
+        test: held_out,
+        sources,
+        notices,
+    })
+}
+
+/// The files of a project, typed and checked, before rows are held out.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub train: Table,
+    pub test: Option<Table>,
+    pub sources: Vec<super::Source>,
+    pub notices: Vec<String>,
+}
+
+impl Files {
+    pub(crate) fn read(request: &LoadRequest<'_>) -> Result<Self> {
+        let settings = request.settings;
+        let storage = Local { root: request.root.to_owned() };
+        let mut options = ReadOptions::new(settings, request.columns);
+        options.strict = true;
+
+        let gathered = Gathered::read(&storage, Path::new(&settings.train), &options)?;
+        check_settings(request, &gathered)?;
+        options.kinds = kinds(request, &gathered.raw);
+        let mut sources = gathered.sources.clone();
+        let resolved = gathered.resolve(&options)?;
+        let (train, mut notices) = (resolved.table, resolved.notices);
+        check_target(request, &train)?;
+
+        let mut test = None;
+        if let Some(name) = &settings.test {
+            options.kinds = train.kinds();
+            let gathered = Gathered::read(&storage, &PathBuf::from(name), &options)?;
+            sources.extend(gathered.sources.iter().cloned());
+            let resolved = gathered.resolve(&options)?;
+            let table = like(&train, resolved.table, settings, &mut notices)?;
+            check_test(request, &train, &table, &mut notices)?;
+            test = Some(table);
+        }
+        Ok(Self { train, test, sources, notices })
+    }
+}
+
+/// Everything that the settings name is there.
+fn check_settings(request: &LoadRequest<'_>, gathered: &Gathered) -> Result<()> {
+    let settings = request.settings;
+    let wide = request.task == Task::Forecasting && settings.layout == Layout::Wide;
+    let say = |key: &str, why: &str, example: &str| {
+        Error::user(format!("`data.{key}` is not set: {why}"))
+            .hint(format!("name it in mlx.toml: `[data]` `{key} = {example}`"))
+    };
+    let names: Vec<&str> = gathered.raw.columns.iter().map(|column| column.name.as_str()).collect();
+    if settings.label().is_empty() && !wide {
+        let example = names.last().copied().unwrap_or("y");
+        return Err(say("target", "the column to predict", &format!("\"{example}\"")));
+    }
+    match request.task {
+        Task::Classification => {}
+        Task::Forecasting => {
+            if settings.time.is_none() {
+                return Err(say("time", "a forecast needs a column of times", "\"ds\""));
+            }
+            if settings.horizon.is_none_or(|horizon| horizon == 0) {
+                return Err(say("horizon", "how many steps to forecast", "28"));
+            }
+        }
+        Task::Ranking => {
+            if settings.query.is_none() {
+                return Err(say("query", "the column that groups candidates", "\"query_id\""));
+            }
+        }
+    }
+    let mut wanted: Vec<&str> = settings.id.iter().map(String::as_str).collect();
+    if !wide {
+        wanted.push(settings.label());
+        wanted.extend(settings.series.iter().map(String::as_str));
+    }
+    wanted.extend(settings.time.as_deref());
+    wanted.extend(settings.query.as_deref());
+    wanted.extend(settings.known_future.iter().map(String::as_str));
+    wanted.extend(settings.split.group.as_deref());
+    wanted.extend(settings.split.time.as_deref());
+    wanted.extend(request.columns.keys().map(String::as_str));
+    let file = gathered.origin.file();
+    for name in wanted {
+        if !names.contains(&name) {
+            return Err(no_column(&file, name, names.iter().copied()));
+        }
+    }
+    let shares = settings.split.test + settings.split.valid;
+    let is_share = |share: f64| (0.0..1.0).contains(&share);
+    if !is_share(settings.split.test) || !is_share(settings.split.valid) || shares >= 1.0 {
+        return Err(Error::user(format!(
+            "`data.split` holds out {} and {} of the rows, which leaves none to learn from",
+            settings.split.test, settings.split.valid
+        ))
+        .hint("shares are between 0 and 1, such as `split = { test = 0.2, valid = 0.1 }`"));
+    }
+    Ok(())
+}
+
+/// What columns are by the part they play, and by `[columns]`, which wins where both can be.
+fn kinds(request: &LoadRequest<'_>, raw: &RawTable) -> BTreeMap<String, ColumnKind> {
+    let settings = request.settings;
+    let mut kinds = ReadOptions::new(settings, request.columns).kinds;
+    for time in settings.time.iter().chain(&settings.split.time) {
+        let numeric = raw.column(time).is_some_and(|column| match &column.raw {
+            Raw::Numbers(_) => true,
+            Raw::Times { .. } => false,
+            Raw::Cells(cells) => {
+                !column.text
+                    && cells.iter().take(100).all(|cell| super::cells::number(cell, None).is_some())
+            }
+        });
+        let kind = if numeric { ColumnKind::Numeric } else { ColumnKind::Timestamp };
+        let said = request.columns.get(time).copied();
+        kinds.insert(
+            time.clone(),
+            said.filter(|kind| matches!(kind, ColumnKind::Numeric | ColumnKind::Timestamp))
+                .unwrap_or(kind),
+        );
+    }
+    let label = settings.label().to_owned();
+    match request.task {
+        Task::Classification => {
+            kinds.insert(label, ColumnKind::Categorical);
+        }
+        Task::Ranking => {
+            kinds.insert(label, ColumnKind::Numeric);
+        }
+        Task::Forecasting if settings.layout == Layout::Long => {
+            kinds.insert(label, ColumnKind::Numeric);
+        }
+        Task::Forecasting => {
+            for column in &raw.columns {
+                kinds.entry(column.name.clone()).or_insert(ColumnKind::Numeric);
+            }
+        }
+    }
+    kinds
+}
+
+fn check_target(request: &LoadRequest<'_>, train: &Table) -> Result<()> {
+    let settings = request.settings;
+    let Some(column) = train.column(settings.label()) else { return Ok(()) };
+    match (&column.values, request.task) {
+        (Values::Texts(texts), Task::Classification) => {
+            check_labels(train, column)?;
+            if let [only] = texts.levels.as_slice() {
+                return Err(Error::user(format!(
+                    "the target `{}` of {} has one class, `{only}`",
+                    column.name,
+                    train.origin.file()
+                ))
+                .hint("there is nothing to tell apart: check the file and `data.target`"));
+            }
+            if texts.levels.len() > 1000 && texts.levels.len() * 2 > train.rows {
+                return Err(Error::user(format!(
+                    "the target `{}` has {} classes in {} rows",
+                    column.name,
+                    texts.levels.len(),
+                    train.rows
+                ))
+                .hint("a class is seen many times: check `data.target`"));
+            }
+            match &settings.positive {
+                Some(positive) if !texts.levels.contains(positive) => {
+                    let error = Error::user(format!(
+                        "`data.positive` is `{positive}`, which is no class of `{}`",
+                        column.name
+                    ));
+                    let levels = texts.levels.iter().map(String::as_str);
+                    Err(match closest(positive, levels) {
+                        Some(near) => error.hint(format!("did you mean `{near}`?")),
+                        None => error.hint(format!("its classes are: {}", texts.levels.join(", "))),
+                    })
+                }
+                _ => Ok(()),
+            }
+        }
+        (Values::Numbers(values), Task::Ranking) => {
+            check_labels(train, column)?;
+            match values.iter().position(|&grade| grade < 0.0) {
+                Some(row) => Err(Error::user(format!(
+                    "{} column `{}`: the relevance {} is negative",
+                    train.describe_row(row),
+                    column.name,
+                    values[row]
+                ))
+                .hint("grades go up from 0, which is not relevant")),
+                None => Ok(()),
+            }
+        }
+        (Values::Numbers(values), Task::Forecasting) if values.iter().all(|v| v.is_nan()) => {
+            Err(Error::user(format!("the target `{}` has no value in any row", column.name))
+                .hint("check the file and `data.target`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A row without its label can neither be learned from nor scored.
+fn check_labels(table: &Table, column: &Column) -> Result<()> {
+    let missing = match &column.values {
+        Values::Texts(texts) => texts.codes.iter().position(|&code| code == MISSING),
+        Values::Numbers(values) => values.iter().position(|value| value.is_nan()),
+        Values::Times(_) => None,
+    };
+    match missing {
+        Some(row) => Err(Error::user(format!(
+            "{} column `{}`: the target is missing",
+            table.describe_row(row),
+            column.name
+        ))
+        .hint("leave out the rows that have no target")),
+        None => Ok(()),
+    }
+}
+
+/// The columns of the test file in the order of the training file's.
+fn like(
+    train: &Table,
+    mut test: Table,
+    settings: &DataSettings,
+    notices: &mut Vec<String>,
+) -> Result<Table> {
+    let file = test.origin.file();
+    let mut columns = Vec::with_capacity(train.columns.len());
+    for column in &train.columns {
+        if let Some(at) = test.columns.iter().position(|other| other.name == column.name) {
+            columns.push(test.columns.swap_remove(at));
+            continue;
+        }
+        let unused = matches!(column.kind, ColumnKind::Ignore | ColumnKind::Text | ColumnKind::Id);
+        let named = settings.id.iter().chain(&settings.series).chain(&settings.query);
+        if !unused || named.into_iter().any(|name| *name == column.name) {
+            let names: Vec<&str> = test.columns.iter().map(|other| other.name.as_str()).collect();
+            let near = closest(&column.name, names);
+            let error = Error::user(format!(
+                "{file} has no column `{}`, which {} has",
+                column.name,
+                train.origin.file()
+            ));
+            return Err(match near {
+                Some(near) => error.hint(format!("is it `{near}` there? name columns alike")),
+                None => error.hint("test data has the columns of the training data"),
+            });
+        }
+        let texts = Dictionary { codes: vec![MISSING; test.rows], levels: Vec::new() };
+        columns.push(Column {
+            name: column.name.clone(),
+            kind: column.kind,
+            values: Values::Texts(texts),
+        });
+    }
+    if !test.columns.is_empty() {
+        let names: Vec<String> =
+            test.columns.iter().map(|column| format!("`{}`", column.name)).collect();
+        notices
+            .push(format!("{file} has columns that training doesn't know: {}", names.join(", ")));
+    }
+    // A zone is said once, of the training file.
+    Ok(Table { columns, rows: test.rows, origin: test.origin })
+}
+
+fn check_test(
+    request: &LoadRequest<'_>,
+    train: &Table,
+    test: &Table,
+    notices: &mut Vec<String>,
+) -> Result<()> {
+    let label = request.settings.label();
+    match request.task {
+        Task::Classification => {
+            let (Some(known), Some(column)) = (train.column(label), test.column(label)) else {
+                return Ok(());
+            };
+            check_labels(test, column)?;
+            check_classes(known, test, column)
+        }
+        Task::Ranking => test.column(label).map_or(Ok(()), |column| check_labels(test, column)),
+        Task::Forecasting => check_sequel(request.settings, train, test, notices),
+    }
+}
+
+fn check_classes(known: &Column, test: &Table, column: &Column) -> Result<()> {
+    let (Values::Texts(known), Values::Texts(texts)) = (&known.values, &column.values) else {
+        return Ok(());
+    };
+    let Some(code) = texts.levels.iter().position(|level| !known.levels.contains(level)) else {
+        return Ok(());
+    };
+    let row = texts.codes.iter().position(|&other| other as usize == code).unwrap_or(0);
+    let class = &texts.levels[code];
+    let error = Error::user(format!(
+        "{} column `{}`: the class `{class}` is in no row of the training data",
+        test.describe_row(row),
+        column.name
+    ));
+    Err(match closest(class, known.levels.iter().map(String::as_str)) {
+        Some(near) => {
+            error.hint(format!("did it mean `{near}`? write classes alike in both files"))
+        }
+        None => error.hint("a model can't say a class that it never saw: leave these rows out"),
+    })
+}
+
+/// A test file goes on where the training file ends, and repeats none of its rows.
+fn check_sequel(
+    settings: &DataSettings,
+    train: &Table,
+    test: &Table,
+    notices: &mut Vec<String>,
+) -> Result<()> {
+    let (known, new) = (Moments::of(train, settings)?, Moments::of(test, settings)?);
+    known.check_distinct(train)?;
+    new.check_distinct(test)?;
+    let mut last: HashMap<&[String], f64> = HashMap::new();
+    let mut seen = std::collections::HashSet::new();
+    for row in 0..train.rows {
+        let time = known.times[row];
+        seen.insert((known.key(row), time.to_bits()));
+        let last = last.entry(known.key(row)).or_insert(time);
+        *last = last.max(time);
+    }
+    let (mut early, mut unknown) = (0, std::collections::BTreeSet::new());
+    for row in 0..test.rows {
+        let key = new.key(row);
+        if seen.contains(&(key, new.times[row].to_bits())) {
+            return Err(Error::user(format!(
+                "{} is in {} too: {}",
+                test.describe_row(row),
+                train.origin.file(),
+                new.describe(test, row)
+            ))
+            .hint("test data is never trained on: leave these rows out of one of the files"));
+        }
+        match last.get(key) {
+            Some(&last) => early += usize::from(new.times[row] < last),
+            None => _ = unknown.insert(key),
+        }
+    }
+    if early > 0 {
+        notices.push(format!(
+            "{early} rows of {} are older than the end of their series in {}",
+            test.origin.file(),
+            train.origin.file()
+        ));
+    }
+    if let Some(first) = unknown.first() {
+        notices.push(format!(
+            "{} series of {} are not in {}, such as `{}`",
+            unknown.len(),
+            test.origin.file(),
+            train.origin.file(),
+            first.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// The series and the time of each row.
+#[derive(Debug)]
+pub(crate) struct Moments {
+    /// The number of each row's series, from 0.
+    pub series: Vec<u32>,
+    /// What each series is called; one nameless series where no column tells them apart.
+    pub keys: Vec<Vec<String>>,
+    /// Integers or microseconds, both exact as floats for any date.
+    pub times: Vec<f64>,
+    time_column: String,
+}
+
+impl Moments {
+    pub(crate) fn of(table: &Table, settings: &DataSettings) -> Result<Self> {
+        let name = settings.time.as_deref().unwrap_or_default();
+        let times = times(table, table.require(name)?)?;
+        let mut series = vec![0; table.rows];
+        let mut keys = vec![Vec::new()];
+        if settings.layout == Layout::Long && !settings.series.is_empty() {
+            let columns: Vec<&Column> =
+                settings.series.iter().map(|name| table.require(name)).collect::<Result<_>>()?;
+            let key = |row: usize| -> Vec<&str> {
+                columns
+                    .iter()
+                    .map(|column| match &column.values {
+                        Values::Texts(texts) => texts.get(row).unwrap_or_default(),
+                        _ => "",
+                    })
+                    .collect()
+            };
+            series = split::number_off((0..table.rows).map(key));
+            let count = series.iter().max().map_or(0, |&last| last as usize + 1);
+            keys = vec![Vec::new(); count];
+            for (row, &of) in series.iter().enumerate() {
+                let known = &mut keys[of as usize];
+                if known.is_empty() {
+                    *known = key(row).into_iter().map(str::to_owned).collect();
+                }
+            }
+        }
+        Ok(Self { series, keys, times, time_column: name.to_owned() })
+    }
+
+    pub(crate) fn key(&self, row: usize) -> &[String] {
+        &self.keys[self.series[row] as usize]
+    }
+
+    /// `series `H1` at 2020-01-01`.
+    pub(crate) fn describe(&self, table: &Table, row: usize) -> String {
+        let time = self.text(table, row);
+        match self.key(row) {
+            [] => format!("time {time}"),
+            key => format!("series `{}` at {time}", key.join(", ")),
+        }
+    }
+
+    pub(crate) fn text(&self, table: &Table, row: usize) -> String {
+        match table.column(&self.time_column).map(|column| &column.values) {
+            Some(Values::Times(times)) => match table.origin.time_formats.get(&self.time_column) {
+                Some(pattern) => super::time::write(times[row], pattern),
+                None => super::time::iso(times[row]),
+            },
+            _ => self.times[row].to_string(),
+        }
+    }
+
+    /// No series has two rows of one time.
+    pub(crate) fn check_distinct(&self, table: &Table) -> Result<()> {
+        let mut seen = HashMap::with_capacity(table.rows);
+        for row in 0..table.rows {
+            if let Some(first) = seen.insert((self.series[row], self.times[row].to_bits()), row) {
+                return Err(Error::user(format!(
+                    "{} repeats {}: both are {}",
+                    table.describe_row(row),
+                    table.describe_row(first),
+                    self.describe(table, row)
+                ))
+                .hint("one row a series and time: sum them up, or name what tells them apart in `data.series`"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A column as numbers that order its rows; a missing one is an error.
+fn times(table: &Table, column: &Column) -> Result<Vec<f64>> {
+    let values: Vec<f64> = match &column.values {
+        Values::Times(values) => values
+            .iter()
+            .map(|&time| if time == MISSING_TIME { f64::NAN } else { time as f64 })
+            .collect(),
+        Values::Numbers(values) => values.clone(),
+        Values::Texts(_) => {
+            return Err(Error::user(format!("`{}` holds texts, not times", column.name))
+                .hint(format!("say what it is: `[columns] {} = \"timestamp\"`", column.name)));
+        }
+    };
+    match values.iter().position(|time| time.is_nan()) {
+        Some(row) => Err(Error::user(format!(
+            "{} column `{}`: the time is missing",
+            table.describe_row(row),
+            column.name
+        ))
+        .hint("give the row a time, or leave it out")),
+        None => Ok(values),
+    }
+}
+
+/// Dense ranks: equal times are one number, later ones a higher.
+pub(crate) fn ranks(times: &[f64]) -> Vec<u32> {
+    let mut distinct = times.to_vec();
+    distinct.sort_unstable_by(f64::total_cmp);
+    distinct.dedup();
+    times.iter().map(|time| distinct.partition_point(|other| other < time) as u32).collect()
+}
+
+/// Which rows of the training file to hold out.
+fn divide(
+    request: &LoadRequest<'_>,
+    train: &Table,
+    has_test: bool,
+    notices: &mut Vec<String>,
+) -> Result<Parts> {
+    let settings = request.settings;
+    let split = &settings.split;
+    let shares = Shares { test: if has_test { 0.0 } else { split.test }, valid: split.valid };
+    if request.task == Task::Forecasting {
+        return divide_by_horizon(settings, train, has_test, notices);
+    }
+    let parts = match split.kind {
+        SplitKind::Time => {
+            let name = split.time.as_ref().or(settings.time.as_ref()).ok_or_else(|| {
+                Error::user("`data.split` is by time, and no column of times is named")
+                    .hint("name it: `split = { kind = \"time\", time = \"created_at\" }`")
+            })?;
+            split::by_time(&ranks(&times(train, train.require(name)?)?), shares)
+        }
+        SplitKind::Group => {
+            let name = split.group.as_ref().or(settings.query.as_ref()).ok_or_else(|| {
+                Error::user("`data.split` is by group, and no column of groups is named")
+                    .hint("name it: `split = { kind = \"group\", group = \"customer\" }`")
+            })?;
+            split::by_group(&groups(train.require(name)?), shares, request.seed)
+        }
+        SplitKind::Random => match (request.task, &settings.query) {
+            // Candidates of one query are judged together, so they are held out together.
+            (Task::Ranking, Some(query)) => {
+                split::by_group(&groups(train.require(query)?), shares, request.seed)
+            }
+            _ => {
+                let strata = match train.column(settings.label()) {
+                    Some(column) if split.stratify => groups(column),
+                    _ => vec![0; train.rows],
+                };
+                split::random(&strata, shares, request.seed)
+            }
+        },
+    };
+    check_parts(&parts, shares)?;
+    Ok(parts)
+}
+
+fn check_parts(parts: &Parts, shares: Shares) -> Result<()> {
+    for (rows, share, name) in [
+        (&parts.train, 1.0, "training"),
+        (&parts.valid, shares.valid, "validation"),
+        (&parts.test, shares.test, "testing"),
+    ] {
+        if rows.is_empty() && share > 0.0 {
+            return Err(Error::user(format!("the split leaves no row for {name}"))
+                .hint("more rows or groups, or other shares in `data.split`, would"));
+        }
+    }
+    Ok(())
+}
+
+fn divide_by_horizon(
+    settings: &DataSettings,
+    train: &Table,
+    has_test: bool,
+    notices: &mut Vec<String>,
+) -> Result<Parts> {
+    let moments = Moments::of(train, settings)?;
+    moments.check_distinct(train)?;
+    let horizon = settings.horizon.unwrap_or(1);
+    let ends = split::by_horizon(&moments.series, &ranks(&moments.times), horizon, !has_test);
+    if ends.parts.valid.is_empty() || !has_test && ends.parts.test.is_empty() {
+        let needed = if has_test { horizon } else { 2 * horizon } + 1;
+        return Err(Error::user(format!(
+            "no series of {} is long enough for a horizon of {horizon}: {needed} times are the least",
+            train.origin.file()
+        ))
+        .hint("use a shorter `data.horizon`, or more history"));
+    }
+    let count = moments.keys.len();
+    if ends.untested > 0 {
+        notices.push(format!(
+            "{} of {count} series are too short to test on; they are trained on",
+            ends.untested
+        ));
+    }
+    if ends.unvalidated > 0 {
+        notices
+            .push(format!("{} of {count} series are too short to validate on", ends.unvalidated));
+    }
+    Ok(ends.parts)
+}
+
+/// The number of each row's value.
+fn groups(column: &Column) -> Vec<u32> {
+    match &column.values {
+        Values::Texts(texts) => split::number_off(texts.codes.iter()),
+        Values::Numbers(values) => split::number_off(values.iter().map(|value| value.to_bits())),
+        Values::Times(values) => split::number_off(values.iter()),
+    }
+}
