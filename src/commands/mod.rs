@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod new;
+mod registry;
 mod doctor;
 mod tour;
 
@@ -79,7 +80,7 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Promote(_) => unbuilt("promote"),
         Command::Rollback(_) => unbuilt("rollback"),
         Command::Models(_) => unbuilt("models"),
-        Command::Registry(_) => unbuilt("registry"),
+        Command::Registry(command) => registry::registry(globals, command, ui).await,
         Command::Tour(args) => ui.answer(&tour::tour(&args, ui).await?),
         Command::Config(ConfigCommand::Show(args)) => ui.answer(&config::show(globals, &args)?),
         Command::Doctor(_) => ui.answer(&doctor::doctor(globals).await),

@@ -1,3 +1,4 @@
 //! Routers: the registry's, and later the model server's.
 
 pub(crate) mod registry;
+pub(crate) mod socket;

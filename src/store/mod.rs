@@ -83,6 +83,18 @@ impl Store {
         self.database.close().await;
     }
 
+    /// Remove what uploads that broke off long ago left behind; those of a day may still go on.
+    pub(crate) fn sweep_uploads(&self) {
+        const OLD: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+        let Ok(entries) = std::fs::read_dir(self.folder.join("uploads")) else { return };
+        for entry in entries.flatten() {
+            let modified = entry.metadata().and_then(|meta| meta.modified());
+            if modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLD)) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// A transaction that writes. It takes the write lock at once: one that read first and wrote
     /// later would fail where another wrote between.
     async fn write(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, Failure> {

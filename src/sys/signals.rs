@@ -16,3 +16,22 @@ impl Interrupt {
         self.0.store(true, Ordering::Relaxed);
     }
 }
+
+/// Answers when this process is asked to end: Ctrl-C, or SIGTERM where there is such a thing.
+#[cfg(unix)]
+pub(crate) async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) async fn asked_to_end() {
+    let _ = tokio::signal::ctrl_c().await;
+}

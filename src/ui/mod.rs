@@ -3,6 +3,7 @@
 //! The answer goes to stdout; status, progress, warnings and hints go to stderr.
 
 pub(crate) mod config;
+mod log;
 mod new;
 pub(crate) mod doctor;
 pub(crate) mod table;
