@@ -1,12 +1,19 @@
 //! The package: the directory that a run produces and the registry stores, named by the digest of its manifest.
 //!
 //! `mlx/manifest.json` lists every other file with its size and SHA-256; the SHA-256 of the
-//! manifest's own bytes is the package's digest, and so the model's.
+//! manifest's own bytes is the package's digest, and so the model's. A package holds data alone:
+//! loading one executes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+
+use super::{Model, ModelSpec};
+use crate::error::{Context, Error, Result};
+use crate::sys::files;
 
 /// One file of a package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,10 +38,223 @@ pub(crate) struct Package {
     pub digest: String,
 }
 
+/// What a package says of where it came from. Nothing here may differ between two runs of one
+/// lock but the run itself, and no id that a server assigned may enter.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PackageContext {
+    pub name: String,
+    pub owner: Option<String>,
+    /// `mlx/lineage.json`.
+    pub lineage: serde_json::Value,
+    /// What the model card says of quality: validation metrics by name.
+    pub valid: Vec<(String, f64)>,
+}
+
+const FORMAT: u32 = 1;
+const SPEC: &str = "mlx/model.json";
+const WEIGHTS: &str = "mlx/weights.safetensors";
+
 impl Package {
     pub(crate) const MANIFEST: &'static str = "mlx/manifest.json";
+
+    /// Write a model as a package: built beside `dir` and renamed into place, replacing one that is there.
+    pub(crate) fn write(dir: &Path, model: &Model, context: &PackageContext) -> Result<Self> {
+        let parent = dir.parent().ok_or_else(|| Error::bug("a package needs a parent folder"))?;
+        fs::create_dir_all(parent).map_err(|error| Error::file("make", parent, error))?;
+        let building = tempfile::Builder::new()
+            .prefix(".mlx-package-")
+            .tempdir_in(parent)
+            .map_err(|error| Error::file("make a folder in", parent, error))?;
+        let mut manifest = Manifest { format: FORMAT, files: BTreeMap::new() };
+        for (path, bytes) in contents(model, context)? {
+            files::write_atomic(&building.path().join(path), &bytes)?;
+            let file =
+                PackageFile { sha256: files::digest_bytes(&bytes), size_bytes: bytes.len() as u64 };
+            manifest.files.insert(path.to_owned(), file);
+        }
+        files::write_atomic(&building.path().join(Self::MANIFEST), &json(&manifest)?)?;
+        if dir.exists() {
+            fs::remove_dir_all(dir).map_err(|error| Error::file("replace", dir, error))?;
+        }
+        let built = building.keep();
+        fs::rename(&built, dir).map_err(|error| Error::file("write", dir, error))?;
+        files::let_all_read_folder(dir)?;
+        Self::open(dir)
+    }
+
+    /// Read the manifest and check that its files are there with their sizes; bytes are `verify`'s matter.
+    pub(crate) fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join(Self::MANIFEST);
+        if !path.is_file() {
+            return Err(Error::user(format!(
+                "{} is not an mlx package: it has no {}",
+                dir.display(),
+                Self::MANIFEST
+            ))
+            .hint("name a run, a registered model, or a package's folder"));
+        }
+        let bytes = files::read(&path)?;
+        let manifest: Manifest = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::file("read", &path, error).hint(DAMAGED))?;
+        if manifest.format > FORMAT {
+            return Err(Error::user(format!(
+                "{} has format {}, and this mlx reads up to {FORMAT}",
+                path.display(),
+                manifest.format
+            ))
+            .hint("install a newer mlx"));
+        }
+        for (name, file) in &manifest.files {
+            refuse_outside(name)?;
+            let path = dir.join(name);
+            let found = fs::metadata(&path)
+                .map_err(|error| Error::file("read", &path, error).hint(DAMAGED))?;
+            if found.len() != file.size_bytes {
+                return Err(Error::user(format!(
+                    "{} has {} bytes, and the manifest says {}",
+                    path.display(),
+                    found.len(),
+                    file.size_bytes
+                ))
+                .hint(DAMAGED));
+            }
+        }
+        Ok(Self { dir: dir.to_owned(), manifest, digest: files::digest_bytes(&bytes) })
+    }
+
+    /// Check every byte against the manifest, and that nothing else is there.
+    pub(crate) fn verify(&self) -> Result<()> {
+        for (name, file) in &self.manifest.files {
+            let path = self.dir.join(name);
+            let (sha256, _) = files::digest(&path)?;
+            if sha256 != file.sha256 {
+                return Err(Error::user(format!(
+                    "{} is not the file that was packaged: its SHA-256 is {sha256}, and the manifest says {}",
+                    path.display(),
+                    file.sha256
+                ))
+                .hint(DAMAGED));
+            }
+        }
+        let known: BTreeSet<&str> = self.files().collect();
+        if let Some(extra) =
+            files_under(&self.dir)?.into_iter().find(|path| !known.contains(path.as_str()))
+        {
+            return Err(Error::user(format!(
+                "{} holds {extra}, which its manifest has not",
+                self.dir.display()
+            ))
+            .hint("remove the file, or take the package anew"));
+        }
+        Ok(())
+    }
+
+    /// The fitted model, ready to score on this device.
+    pub(crate) fn model(&self, device: &Device) -> Result<Model> {
+        let path = self.dir.join(SPEC);
+        let spec: ModelSpec = serde_json::from_slice(&files::read(&path)?).map_err(|error| {
+            Error::file("read", &path, error).hint("was it written by a newer mlx?")
+        })?;
+        let path = self.dir.join(WEIGHTS);
+        let weights = candle_core::safetensors::load(&path, device)
+            .map_err(|error| Error::file("read weights from", &path, error).hint(DAMAGED))?;
+        Model::from_parts(spec, weights.into_iter().collect(), device)
+            .context(|| format!("cannot load the model in {}", self.dir.display()))
+    }
+
+    /// Every file by its path in the package, the manifest included.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        self.manifest.files.keys().map(String::as_str).chain([Self::MANIFEST])
+    }
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
+}
+
+const DAMAGED: &str = "the package is damaged: train again, or pull it anew with `mlx models pull`";
+
+fn contents(model: &Model, context: &PackageContext) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let weights: BTreeMap<&str, Tensor> = model
+        .weights()
+        .iter()
+        .map(|(name, tensor)| Ok((name.as_str(), tensor.to_device(&Device::Cpu)?)))
+        .collect::<Result<_>>()?;
+    let weights = safetensors::serialize(weights, None)
+        .map_err(|error| Error::bug(format!("cannot lay out the weights: {error}")))?;
+    Ok(vec![
+        ("MLmodel", mlmodel(context).into_bytes()),
+        ("README.md", card(model, context).into_bytes()),
+        ("mlx/lineage.json", json(&context.lineage)?),
+        (SPEC, json(&model.spec())?),
+        (WEIGHTS, weights),
+    ])
+}
+
+/// MLflow's description of the folder. The `mlx` flavor alone for now: `onnx` and `python_function`
+/// join when the graph is written.
+fn mlmodel(context: &PackageContext) -> String {
+    let name = &context.name;
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "artifact_path: model\nflavors:\n  mlx:\n    data: mlx\n    mlx_version: {version}\n    model: {name}\n"
+    )
+}
+
+/// The model card.
+fn card(model: &Model, context: &PackageContext) -> String {
+    let mut card = format!(
+        "# {}\n\nA {} model, trained by mlx {}.\n",
+        context.name,
+        model.task().name(),
+        env!("CARGO_PKG_VERSION")
+    );
+    if let Some(owner) = &context.owner {
+        card += &format!("{owner} answers for it.\n");
+    }
+    card += "\n## On the validation rows\n\n| metric | value |\n|---|---|\n";
+    for (name, value) in &context.valid {
+        card += &format!("| {name} | {value:.6} |\n");
+    }
+    card += "\nThese rows chose the best epoch; the test rows, which nothing was fitted on, are what `mlx eval` scores.\n";
+    card += "\n`mlx/lineage.json` says what it was made from, `mlx/manifest.json` has the SHA-256 of every file.\n";
+    card
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| Error::bug(format!("cannot write a package's JSON: {error}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// A manifest from elsewhere may not reach out of its folder.
+fn refuse_outside(name: &str) -> Result<()> {
+    let fine =
+        Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    if fine && !name.contains('\\') {
+        return Ok(());
+    }
+    Err(Error::user(format!("the package's manifest names `{name}`, which is outside the package"))
+        .hint("don't trust this package"))
+}
+
+/// The files under a folder, by path with forward slashes.
+fn files_under(folder: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut folders = vec![(folder.to_owned(), String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
+        let failed = |error| Error::file("read", &folder, error);
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.file_type().map_err(failed)?.is_dir() {
+                folders.push((entry.path(), name + "/"));
+            } else {
+                found.push(name);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }

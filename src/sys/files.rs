@@ -60,6 +60,19 @@ pub(crate) fn digest_bytes(content: &[u8]) -> String {
     hex::encode(Sha256::digest(content))
 }
 
+/// Temporary folders are their owner's alone; what one becomes is as readable as any other folder.
+#[cfg(unix)]
+pub(crate) fn let_all_read_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+        .map_err(|error| Error::file("write", folder, error))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn let_all_read_folder(_: &Path) -> Result<()> {
+    Ok(())
+}
+
 #[cfg(unix)]
 fn readable_by_all(file: &File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

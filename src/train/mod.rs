@@ -2,9 +2,14 @@
 //!
 //! Nothing here prints or speaks to a registry: whoever calls listens to [`Event`]s.
 
+pub(crate) mod adamw;
+pub(crate) mod checkpoint;
 pub(crate) mod event;
+pub(crate) mod fit;
 pub(crate) mod forecasting;
 pub(crate) mod learner;
+pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod settings;
 
 pub(crate) use event::Event;

@@ -1,0 +1,267 @@
+//! Runs on disk: `.mlx/runs/<id>/` with its manifest, metrics, checkpoint and package.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, StopReason};
+use crate::data::{Source, Task};
+use crate::error::{Error, Result};
+use crate::sys::{files, random};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    Running,
+    /// Stopped before its end; `mlx train --resume` goes on.
+    Interrupted,
+    Finished,
+    Failed,
+}
+
+impl Status {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Interrupted => "interrupted",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// `manifest.json`: what a run is and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunManifest {
+    /// 32 lower-case hexadecimal digits.
+    pub id: String,
+    pub status: Status,
+    /// The project's name, and so the model's.
+    pub name: String,
+    pub task: Task,
+    /// The estimator, as in `model.kind`.
+    pub kind: String,
+    pub project_id: Option<String>,
+    /// Milliseconds since 1970.
+    pub started_ms: i64,
+    pub ended_ms: Option<i64>,
+    pub seed: u64,
+    pub device: String,
+    /// `mlx.toml` as it was resolved.
+    pub settings: serde_json::Value,
+    /// The files that were read, with their digests.
+    pub sources: Vec<Source>,
+    /// The step that a locked run is to end with.
+    pub last_step: Option<u64>,
+    pub best_epoch: usize,
+    pub epochs: usize,
+    pub steps: u64,
+    /// Seconds of fitting.
+    pub seconds: f64,
+    pub reason: Option<StopReason>,
+    /// Validation metrics of the best epoch, the most telling first.
+    pub valid: Vec<(String, f64)>,
+    pub package_digest: Option<String>,
+    pub git: Option<GitState>,
+    pub mlx_version: String,
+    pub error: Option<String>,
+}
+
+/// The commit that a run was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GitState {
+    pub commit: String,
+    /// Whether files differed from the commit; `mlx.lock` doesn't count.
+    pub dirty: bool,
+}
+
+/// A run's folder, with its manifest as it was when it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub dir: PathBuf,
+    pub manifest: RunManifest,
+}
+
+/// Held while a run is worked on: by the operating system, so that no crash leaves it behind.
+#[derive(Debug)]
+pub(crate) struct RunLock {
+    _file: File,
+}
+
+impl Run {
+    /// A new run under `runs`, with an id of its own.
+    pub(crate) fn create(
+        runs: &Path,
+        manifest: impl FnOnce(String) -> RunManifest,
+    ) -> Result<(Self, RunLock)> {
+        let id = random::hex_id(16);
+        let dir = runs.join(&id);
+        fs::create_dir_all(&dir).map_err(|error| Error::file("make", &dir, error))?;
+        let run = Self { manifest: manifest(id), dir };
+        let lock = run.lock()?;
+        run.save()?;
+        Ok((run, lock))
+    }
+
+    /// Work on this run, and nobody else until the lock is dropped.
+    pub(crate) fn lock(&self) -> Result<RunLock> {
+        let path = self.dir.join("lock");
+        let file = open_lock(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(RunLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(Error::user(format!(
+                "run {} is being worked on by another mlx",
+                self.short_id()
+            ))
+            .hint("wait for it to end, or stop it")),
+            Err(TryLockError::Error(error)) => Err(Error::file("lock", &path, error)),
+        }
+    }
+
+    pub(crate) fn save(&self) -> Result<()> {
+        let json = serde_json::to_vec_pretty(&self.manifest)
+            .map_err(|error| Error::bug(format!("cannot write a run's manifest: {error}")))?;
+        files::write_atomic(&self.dir.join("manifest.json"), &json)
+    }
+
+    pub(crate) fn package_dir(&self) -> PathBuf {
+        self.dir.join("package")
+    }
+
+    pub(crate) fn checkpoint_dir(&self) -> PathBuf {
+        self.dir.join("checkpoint")
+    }
+
+    pub(crate) fn metrics_file(&self) -> PathBuf {
+        self.dir.join("metrics.jsonl")
+    }
+
+    /// As much of the id as people type.
+    pub(crate) fn short_id(&self) -> &str {
+        &self.manifest.id[..8]
+    }
+
+    /// The events of `metrics.jsonl`; a last line that was cut off is left out.
+    pub(crate) fn events(&self) -> Result<Vec<Event>> {
+        let path = self.metrics_file();
+        if !path.is_file() {
+            return Ok(Vec::new());
+        }
+        let text = files::read_text(&path)?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// The log of metrics to append to. Epochs after `epoch`, which a resumed run will tell again, are cut off.
+    pub(crate) fn metrics_log(&self, epoch: usize) -> Result<MetricsLog> {
+        let path = self.metrics_file();
+        let mut kept = String::new();
+        for event in self.events()? {
+            if matches!(&event, Event::EpochEnded { epoch: told, .. } if *told > epoch) {
+                continue;
+            }
+            kept.push_str(&line(&event)?);
+        }
+        files::write_atomic(&path, kept.as_bytes())?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(|error| Error::file("write", &path, error))?;
+        Ok(MetricsLog { path, file })
+    }
+
+    fn read(dir: PathBuf) -> Result<Self> {
+        let path = dir.join("manifest.json");
+        let mut manifest: RunManifest = serde_json::from_slice(&files::read(&path)?)
+            .map_err(|error| Error::file("read", &path, error))?;
+        // Nobody holds the lock of a run whose process was killed.
+        if manifest.status == Status::Running && !is_locked(&dir.join("lock")) {
+            manifest.status = Status::Interrupted;
+        }
+        Ok(Self { dir, manifest })
+    }
+}
+
+/// `metrics.jsonl`, one event a line while training goes.
+#[derive(Debug)]
+pub(crate) struct MetricsLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl MetricsLog {
+    pub(crate) fn write(&mut self, event: &Event) -> Result<()> {
+        self.file
+            .write_all(line(event)?.as_bytes())
+            .map_err(|error| Error::file("write", &self.path, error).hint("is the disk full?"))
+    }
+}
+
+fn line(event: &Event) -> Result<String> {
+    let json = serde_json::to_string(event)
+        .map_err(|error| Error::bug(format!("cannot write an event: {error}")))?;
+    Ok(json + "\n")
+}
+
+/// The project's runs, newest first. What isn't a run is passed over.
+pub(crate) fn list(runs: &Path) -> Result<Vec<Run>> {
+    let entries = match fs::read_dir(runs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::file("read", runs, error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let dir = entry.map_err(|error| Error::file("read", runs, error))?.path();
+        if dir.join("manifest.json").is_file() {
+            found.push(Run::read(dir)?);
+        }
+    }
+    found.sort_by(|a, b| {
+        b.manifest
+            .started_ms
+            .cmp(&a.manifest.started_ms)
+            .then_with(|| a.manifest.id.cmp(&b.manifest.id))
+    });
+    Ok(found)
+}
+
+/// The run of this id, or of the only id that starts so.
+pub(crate) fn find(runs: &Path, id: &str) -> Result<Run> {
+    let id = id.to_ascii_lowercase();
+    let mut found = list(runs)?;
+    found.retain(|run| run.manifest.id.starts_with(&id));
+    match (found.len(), found.pop()) {
+        (1, Some(run)) => Ok(run),
+        (0, _) => Err(Error::user(format!("no run `{id}` in {}", runs.display()))
+            .hint("list the runs: `mlx runs list`")),
+        (count, _) => Err(Error::user(format!("{count} runs start with `{id}`"))
+            .hint("write more of the id: `mlx runs list` shows them")),
+    }
+}
+
+/// What is meant where a run is left out.
+pub(crate) fn latest_finished(runs: &Path) -> Result<Run> {
+    latest(runs, Status::Finished)?.ok_or_else(|| {
+        Error::user(format!("no finished run in {}", runs.display())).hint("train one: `mlx train`")
+    })
+}
+
+pub(crate) fn latest(runs: &Path, status: Status) -> Result<Option<Run>> {
+    Ok(list(runs)?.into_iter().find(|run| run.manifest.status == status))
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(|error| Error::file("write", path, error))
+}
+
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().write(true).open(path) else { return false };
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
