@@ -1,0 +1,107 @@
+//! The net: one linear map for where, one for how far around, shared by all series.
+//!
+//! For inputs `z`, step `h` and level `q`: `location = z·W + b`, `spread = softplus(|z|·A + a)` and
+//! `quantile = location + spread · offset[q]`. The location is the median.
+
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
+
+use crate::error::{Error, Result};
+
+pub(crate) const LOCATION_WEIGHT: &str = "location.weight";
+pub(crate) const LOCATION_BIAS: &str = "location.bias";
+pub(crate) const SPREAD_WEIGHT: &str = "spread.weight";
+pub(crate) const SPREAD_BIAS: &str = "spread.bias";
+pub(crate) const OFFSETS: &str = "spread.offsets";
+
+/// The quantile levels that are forecast.
+pub(crate) const LEVELS: [f64; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+/// Where the median stands among [`LEVELS`]; it has no offset.
+pub(crate) const MEDIAN: usize = 4;
+
+/// softplus of this is 1: the spread that a fresh net starts from.
+pub(crate) const UNIT_SPREAD: f64 = 0.541_324_854_612_918_1;
+
+/// The net as plain numbers. One forecast is some thousands of products: each is computed alone and
+/// in a fixed order, so that it is the same in every batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Net {
+    pub look_back: usize,
+    pub horizon: usize,
+    location_weight: Vec<f64>,
+    location_bias: Vec<f64>,
+    spread_weight: Vec<f64>,
+    spread_bias: Vec<f64>,
+    /// One row a level but the median.
+    offsets: Vec<f64>,
+}
+
+/// What the net says of one window, in the window's own scale.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub location: Vec<f64>,
+    pub spread: Vec<f64>,
+}
+
+impl Net {
+    /// The net of these weights; a weight that is missing or of another shape is an error.
+    pub(crate) fn new(
+        weights: &BTreeMap<String, Tensor>,
+        look_back: usize,
+        horizon: usize,
+    ) -> Result<Self> {
+        let read = |name: &str, shape: &[usize]| -> Result<Vec<f64>> {
+            let tensor = weights
+                .get(name)
+                .ok_or_else(|| Error::user(format!("the weights of the model lack `{name}`")))?;
+            if tensor.dims() != shape {
+                return Err(Error::user(format!(
+                    "the weights of the model hold `{name}` as {:?}, its description says {shape:?}",
+                    tensor.dims()
+                )));
+            }
+            let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+            Ok(values.into_iter().map(f64::from).collect())
+        };
+        Ok(Self {
+            look_back,
+            horizon,
+            location_weight: read(LOCATION_WEIGHT, &[look_back, horizon])?,
+            location_bias: read(LOCATION_BIAS, &[horizon])?,
+            spread_weight: read(SPREAD_WEIGHT, &[look_back, horizon])?,
+            spread_bias: read(SPREAD_BIAS, &[horizon])?,
+            offsets: read(OFFSETS, &[LEVELS.len() - 1, horizon])?,
+        })
+    }
+
+    pub(crate) fn answer(&self, inputs: &[f64]) -> Answer {
+        let mut location = self.location_bias.clone();
+        let mut spread = self.spread_bias.clone();
+        let rows = self.location_weight.chunks_exact(self.horizon);
+        for ((input, row), spread_row) in
+            inputs.iter().zip(rows).zip(self.spread_weight.chunks_exact(self.horizon))
+        {
+            for (sum, weight) in location.iter_mut().zip(row) {
+                *sum += input * weight;
+            }
+            let size = input.abs();
+            for (sum, weight) in spread.iter_mut().zip(spread_row) {
+                *sum += size * weight;
+            }
+        }
+        for value in &mut spread {
+            *value = value.max(0.0) + (-value.abs()).exp().ln_1p();
+        }
+        Answer { location, spread }
+    }
+
+    /// How many spreads above the location a level lies at a step.
+    pub(crate) fn offset(&self, level: usize, step: usize) -> f64 {
+        match level.cmp(&MEDIAN) {
+            std::cmp::Ordering::Less => self.offsets[level * self.horizon + step],
+            std::cmp::Ordering::Equal => 0.0,
+            std::cmp::Ordering::Greater => self.offsets[(level - 1) * self.horizon + step],
+        }
+    }
+}
