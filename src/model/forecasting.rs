@@ -83,9 +83,7 @@ impl ForecastingModel {
         };
         for (series, index) in in_order(origins) {
             let window = self.window(set, series, index)?;
-            let answer = self.net.answer(&window.inputs);
-            for step in 0..self.spec.horizon {
-                let quantiles = self.quantiles(&window, &answer, step);
+            for (step, quantiles) in self.of_window(&window).into_iter().enumerate() {
                 push(&mut forecasts, series, index, step, quantiles[MEDIAN]);
                 for (column, value) in forecasts.quantiles.iter_mut().zip(quantiles) {
                     column.push(value);
@@ -119,6 +117,12 @@ impl ForecastingModel {
         let Spec { look_back, season, scale, .. } = self.spec;
         Window::new(set, series, index, look_back, season, scale)
             .ok_or_else(|| unobserved(set, series, index))
+    }
+
+    /// The values of all levels at each step, rising.
+    pub(crate) fn of_window(&self, window: &Window) -> Vec<[f64; LEVELS.len()]> {
+        let answer = self.net.answer(&window.inputs);
+        (0..self.spec.horizon).map(|step| self.quantiles(window, &answer, step)).collect()
     }
 
     /// The values of all levels at a step, rising.

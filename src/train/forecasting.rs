@@ -1,19 +1,371 @@
-//! The forecasting learner: windows of many series, one linear map for all of them.
+//! The forecasting learner: windows of many series, one linear net for all of them.
+//!
+//! While it is built, the look-back is chosen and the net set to a ridge solution in closed form;
+//! the loop then trains the median for absolute error and the other levels for pinball loss.
 
-use candle_core::Device;
+mod calibrate;
+mod choose;
+mod ridge;
+mod score;
+mod windows;
 
-use crate::data::{DataSettings, Dataset};
-use crate::error::{Error, Result};
-use crate::model::ModelSettings;
-use crate::train::Learner;
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::{DataSettings, Dataset, SeriesSet, season};
+use crate::error::{Error, Result, closest};
+use crate::metrics;
+use crate::model::forecasting::{LEVELS, MEDIAN, Spec, Window, net};
+use crate::model::{ForecastingModel, Model, ModelSettings, Parameters};
+use crate::train::learner::{Defaults, Learner, Validation};
+
+use choose::Choice;
+use score::Points;
+use windows::{Judged, Origins, Shape};
+
+/// Multiplications that an epoch may take: where there are more windows, each epoch draws from them.
+const EPOCH_WORK: usize = 6_000_000_000;
+/// Multiplications that a look at validation may take.
+const VALID_WORK: usize = 300_000_000;
 
 /// A learner for the project's forecasting data; everything up to the first step happens here.
 pub(crate) fn learner(
-    _dataset: &Dataset,
-    _settings: &DataSettings,
-    _model: &ModelSettings,
+    dataset: &Dataset,
+    settings: &DataSettings,
+    model: &ModelSettings,
     _seed: u64,
-    _device: &Device,
+    device: &Device,
 ) -> Result<Box<dyn Learner>> {
-    Err(Error::bug("forecasting is not trained yet"))
+    let look_back = look_back(model)?;
+    let horizon = settings.horizon.filter(|horizon| *horizon > 0).ok_or_else(|| {
+        Error::user("data.horizon is not set: how many steps ahead is the forecast?")
+            .hint("add to mlx.toml, under [data]: horizon = 28")
+    })?;
+    if !settings.known_future.is_empty() {
+        return Err(Error::user(format!(
+            "data.known_future names {}, but the linear estimator uses the target's own past only",
+            settings.known_future.join(", ")
+        ))
+        .hint("leave data.known_future out"));
+    }
+
+    let set = SeriesSet::from_tables(&[&dataset.train, &dataset.valid], settings, None)?;
+    let train = SeriesSet::from_tables(&[&dataset.train], settings, Some(&set.axis))?;
+    let ends: Vec<i64> = (0..train.len())
+        .map(|series| train.start[series] + train.values[series].len() as i64)
+        .collect();
+    let season = season::season(&train, settings);
+
+    let Choice { shape, map, notices } = choose::choose(&set, &ends, horizon, season, look_back)?;
+    let origins = Origins::new(&set, &ends, &shape);
+    if origins.len() == 0 {
+        return Err(Error::user(format!(
+            "no series has two values to learn from before the last {horizon} steps"
+        ))
+        .hint("give longer series, or a smaller data.horizon"));
+    }
+    let most = (VALID_WORK / (2 * shape.look_back * horizon)).max(64);
+    let judged = windows::judged(&set, &ends, &shape, horizon, most);
+    if judged.is_empty() {
+        return Err(Error::user("validation has no value to compare a forecast with")
+            .hint("the last steps of the training data are empty; see `mlx data check`"));
+    }
+    let valid = Valid::new(&set, judged, &shape);
+
+    let kinds =
+        dataset.train.columns.iter().map(|column| (column.name.clone(), column.kind)).collect();
+    let not_negative = train.values.iter().flatten().all(|value| value.is_nan() || *value >= 0.0);
+    let spec = Spec {
+        kind: "linear".into(),
+        data: settings.clone(),
+        kinds,
+        axis: set.axis.clone(),
+        horizon,
+        season,
+        look_back: shape.look_back,
+        scale: shape.scale,
+        widening: vec![vec![1.0; horizon]; MEDIAN],
+        lowest: not_negative.then_some(0.0),
+    };
+    let parameters = start(&set, &ends, &shape, &map, device)?;
+    let units =
+        origins.len().min((EPOCH_WORK / (12 * shape.look_back * horizon)).clamp(512, 50_000));
+    let learner = Forecaster {
+        initial: parameters.snapshot()?,
+        set,
+        ends,
+        shape,
+        origins,
+        units,
+        valid,
+        parameters,
+        spec,
+        notices,
+    };
+    Ok(Box::new(learner))
 }
+
+/// The look-back that `[model]` names; any other key than those known is an error.
+fn look_back(model: &ModelSettings) -> Result<Option<usize>> {
+    const KINDS: [&str; 2] = ["auto", "linear"];
+    const KEYS: [&str; 1] = ["look_back"];
+    if !KINDS.contains(&model.kind.as_str()) {
+        let error = Error::user(format!("no forecasting model is named `{}`", model.kind));
+        return Err(match closest(&model.kind, KINDS) {
+            Some(close) => error.hint(format!("did you mean `{close}`?")),
+            None => error.hint("model.kind is `linear`, or `auto`"),
+        });
+    }
+    if let Some(key) = model.settings.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(Error::user(format!("the linear model has no setting `{key}`"))
+            .hint("under [model] it reads look_back: the number of steps that it looks back"));
+    }
+    let Some(value) = model.settings.get("look_back") else { return Ok(None) };
+    let steps = value.as_integer().and_then(|steps| usize::try_from(steps).ok());
+    let steps = steps.filter(|steps| (1..=100_000).contains(steps)).ok_or_else(|| {
+        Error::user(format!("model.look_back is {value}, which is no number of steps"))
+            .hint("give a whole number from 1 on, such as a few seasons")
+    })?;
+    Ok(Some(steps))
+}
+
+/// The parameters of a net that answers as the chosen map does, its quantiles where the map's own
+/// errors have theirs.
+fn start(
+    set: &SeriesSet,
+    ends: &[i64],
+    shape: &Shape,
+    map: &[f64],
+    device: &Device,
+) -> Result<Parameters> {
+    let Shape { look_back, horizon, .. } = *shape;
+    let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<f32>>();
+    let (weight, bias) = map.split_at(look_back * horizon);
+    let offsets = calibrate::offsets(set, ends, shape, map);
+    let mut parameters = Parameters::new(device);
+    parameters.create(net::LOCATION_WEIGHT, narrow(weight), (look_back, horizon))?;
+    parameters.create(net::LOCATION_BIAS, narrow(bias), horizon)?;
+    parameters.create(net::SPREAD_WEIGHT, vec![0.0; look_back * horizon], (look_back, horizon))?;
+    parameters.create(net::SPREAD_BIAS, vec![net::UNIT_SPREAD as f32; horizon], horizon)?;
+    parameters.create(net::OFFSETS, narrow(&offsets), (LEVELS.len() - 1, horizon))?;
+    Ok(parameters)
+}
+
+/// What validation looks at, its windows made once.
+struct Valid {
+    judged: Vec<Judged>,
+    windows: Vec<Window>,
+    /// What the seasonal naive forecast reaches there.
+    reference: Points,
+}
+
+impl Valid {
+    fn new(set: &SeriesSet, judged: Vec<Judged>, shape: &Shape) -> Self {
+        let windows = judged
+            .iter()
+            .map(|judged| {
+                shape
+                    .window(set, judged.series, judged.origin)
+                    .expect("what is judged has observations before it")
+            })
+            .collect();
+        let reference = Points::of(&judged, |number| {
+            let Judged { series, origin, .. } = judged[number];
+            let filled = crate::model::forecasting::window::filled;
+            let last = filled(set, series, origin, shape.season, shape.season)
+                .expect("what is judged has observations before it");
+            (0..shape.horizon).map(|step| last[step % shape.season]).collect()
+        });
+        Self { judged, windows, reference }
+    }
+}
+
+struct Forecaster {
+    set: SeriesSet,
+    /// Where the training history of each series ends; targets lie before it.
+    ends: Vec<i64>,
+    shape: Shape,
+    origins: Origins,
+    units: usize,
+    valid: Valid,
+    parameters: Parameters,
+    /// The net as ridge left it.
+    initial: BTreeMap<String, Tensor>,
+    spec: Spec,
+    notices: Vec<String>,
+}
+
+impl Learner for Forecaster {
+    fn kind(&self) -> &'static str {
+        "linear"
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn units(&self) -> usize {
+        self.units
+    }
+
+    fn valid_units(&self) -> usize {
+        self.valid.judged.len()
+    }
+
+    fn defaults(&self) -> Defaults {
+        Defaults {
+            batch: (self.units / 40).clamp(16, 512),
+            // The step of a forecast adds the steps of its inputs up.
+            learning_rate: 5e-3 / (self.shape.look_back as f64).sqrt(),
+            // Decay would pull towards the naive forecast, whose pull ridge has weighed already.
+            weight_decay: 0.0,
+        }
+    }
+
+    fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
+        let batch = self.batch(units, random)?;
+        let names = [
+            net::LOCATION_WEIGHT,
+            net::LOCATION_BIAS,
+            net::SPREAD_WEIGHT,
+            net::SPREAD_BIAS,
+            net::OFFSETS,
+        ];
+        let [weight, bias, spread_weight, spread_bias, offsets] = names.map(|name| {
+            let (_, var) = self
+                .parameters
+                .iter()
+                .find(|(known, _)| *known == name)
+                .expect("the learner made this parameter");
+            var.as_tensor().clone()
+        });
+        let location = batch.inputs.matmul(&weight)?.broadcast_add(&bias)?;
+        let error = ((&batch.targets - &location)? * &batch.mask)?;
+        let absolute = error.abs()?.sum_all()?;
+
+        // The location is the median and answers to its own loss alone: the spread takes it as given.
+        let spread = batch.inputs.abs()?.matmul(&spread_weight)?.broadcast_add(&spread_bias)?;
+        let spread = softplus(&spread)?.unsqueeze(1)?;
+        let excess = error.detach().unsqueeze(1)?;
+        let mask = batch.mask.unsqueeze(1)?;
+        let away = spread.broadcast_mul(&offsets.unsqueeze(0)?)?.broadcast_mul(&mask)?;
+        let excess = excess.broadcast_sub(&away)?;
+        let levels: Vec<f32> = (0..LEVELS.len())
+            .filter(|level| *level != MEDIAN)
+            .map(|level| LEVELS[level] as f32)
+            .collect();
+        let levels = Tensor::from_vec(levels, (1, LEVELS.len() - 1, 1), &self.parameters.device)?;
+        let pinball = (excess.broadcast_mul(&levels)? + excess.neg()?.relu()?)?.sum_all()?;
+
+        let total = (absolute + (pinball * (2.0 / (LEVELS.len() - 1) as f64))?)?;
+        Ok((total / batch.count.max(1.0))?)
+    }
+
+    fn validate(&self) -> Result<Validation> {
+        let model = ForecastingModel::new(
+            self.spec.clone(),
+            self.parameters.snapshot()?,
+            &self.parameters.device,
+        )?;
+        self.validation(&model)
+    }
+
+    fn model(&self) -> Result<Model> {
+        let trained = self.fitted(self.parameters.snapshot()?)?;
+        let initial = self.fitted(self.initial.clone())?;
+        let better = self.validation(&initial)?.monitor < self.validation(&trained)?.monitor;
+        let mut model = if better { initial } else { trained };
+        model.spec.widening = calibrate::widening(&model, &self.valid.judged, &self.valid.windows);
+        Ok(Model::Forecasting(model))
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.notices.clone()
+    }
+}
+
+/// Windows as tensors.
+struct Batch {
+    inputs: Tensor,
+    targets: Tensor,
+    /// One where the target was observed.
+    mask: Tensor,
+    count: f64,
+}
+
+impl Forecaster {
+    fn fitted(&self, weights: BTreeMap<String, Tensor>) -> Result<ForecastingModel> {
+        ForecastingModel::new(self.spec.clone(), weights, &self.parameters.device)
+    }
+
+    fn batch(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Batch> {
+        let Shape { look_back, horizon, .. } = self.shape;
+        let mut inputs = Vec::with_capacity(units.len() * look_back);
+        let mut targets = Vec::with_capacity(units.len() * horizon);
+        let mut mask = Vec::with_capacity(units.len() * horizon);
+        for &unit in units {
+            let (series, origin) = self.origins.get(self.pick(unit, random));
+            let window = self
+                .shape
+                .window(&self.set, series, origin)
+                .expect("a training window has an observation before it");
+            inputs.extend(window.inputs.iter().map(|input| *input as f32));
+            let of = (series, origin);
+            for value in choose::scaled_targets(&self.set, &self.ends, of, &self.shape, &window) {
+                let seen = !value.is_nan() && !window.still;
+                targets.push(if seen { value as f32 } else { 0.0 });
+                mask.push(if seen { 1.0_f32 } else { 0.0 });
+            }
+        }
+        let count = mask.iter().map(|seen| f64::from(*seen)).sum();
+        let device = &self.parameters.device;
+        Ok(Batch {
+            inputs: Tensor::from_vec(inputs, (units.len(), look_back), device)?,
+            targets: Tensor::from_vec(targets, (units.len(), horizon), device)?,
+            mask: Tensor::from_vec(mask, (units.len(), horizon), device)?,
+            count,
+        })
+    }
+
+    /// The window that a unit stands for: itself, or one drawn of its share where there are more.
+    fn pick(&self, unit: usize, random: &mut ChaCha8Rng) -> usize {
+        let total = self.origins.len();
+        let first = unit * total / self.units;
+        let after = (unit + 1) * total / self.units;
+        if after - first > 1 { random.random_range(first..after) } else { first }
+    }
+
+    fn validation(&self, model: &ForecastingModel) -> Result<Validation> {
+        let mut points = Vec::with_capacity(self.valid.judged.len());
+        let mut actual = Vec::new();
+        let mut columns = vec![Vec::new(); LEVELS.len()];
+        for (window, judged) in self.valid.windows.iter().zip(&self.valid.judged) {
+            let rows = model.of_window(window);
+            for (row, value) in rows.iter().zip(&judged.actual) {
+                if !value.is_nan() {
+                    actual.push(*value);
+                    columns.iter_mut().zip(row).for_each(|(column, value)| column.push(*value));
+                }
+            }
+            points.push(rows.iter().map(|row| row[MEDIAN]).collect::<Vec<f64>>());
+        }
+        let errors = Points::of(&self.valid.judged, |number| std::mem::take(&mut points[number]));
+        let mut metrics = vec![("mase".to_owned(), errors.mase), ("smape".into(), errors.smape)];
+        if let Some(wql) = metrics::wql(&actual, &LEVELS, &columns) {
+            metrics.push(("wql".into(), wql));
+        }
+        Ok(Validation { monitor: errors.relative_to(self.valid.reference), metrics })
+    }
+}
+
+/// log(1 + eˣ), without overflow.
+fn softplus(values: &Tensor) -> Result<Tensor> {
+    let tail = ((values.abs()?.neg()?.exp()? + 1.0)?).log()?;
+    Ok((values.relu()? + tail)?)
+}
+
+#[cfg(test)]
+mod tests;

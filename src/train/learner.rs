@@ -40,6 +40,11 @@ pub(crate) trait Learner {
 
     /// The fitted model with the parameters as they are. Called once, with the best ones restored.
     fn model(&self) -> Result<Model>;
+
+    /// What the user should know of how this learner was built.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

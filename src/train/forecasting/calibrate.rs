@@ -1,0 +1,103 @@
+//! Where quantiles start, and how intervals are widened to hold what they say.
+
+use super::choose::{scaled_targets, whole};
+use super::windows::{Judged, Shape};
+use crate::data::SeriesSet;
+use crate::model::ForecastingModel;
+use crate::model::forecasting::{LEVELS, MEDIAN, Window};
+
+/// Windows whose errors the first offsets are read from.
+const WINDOWS: usize = 2000;
+/// From so many windows on, each step is calibrated by itself.
+const STEPWISE: usize = 200;
+/// The quantiles of the normal distribution at [`LEVELS`], the median left out.
+const NORMAL: [f64; LEVELS.len() - 1] =
+    [-1.2816, -0.8416, -0.5244, -0.2533, 0.2533, 0.5244, 0.8416, 1.2816];
+
+/// The offset of each level but the median from what the map says, a row of steps a level.
+pub(super) fn offsets(set: &SeriesSet, ends: &[i64], shape: &Shape, map: &[f64]) -> Vec<f64> {
+    let horizon = shape.horizon;
+    let (weights, constant) = map.split_at(shape.look_back * horizon);
+    let mut errors = vec![Vec::new(); horizon];
+    for of in whole(set, ends, shape, WINDOWS) {
+        let Some(window) = shape.window(set, of.0, of.1) else { continue };
+        let mut said = constant.to_vec();
+        for (input, row) in window.inputs.iter().zip(weights.chunks_exact(horizon)) {
+            said.iter_mut().zip(row).for_each(|(sum, weight)| *sum += input * weight);
+        }
+        let values = scaled_targets(set, ends, of, shape, &window);
+        for ((errors, said), value) in errors.iter_mut().zip(said).zip(values) {
+            errors.push(value - said);
+        }
+    }
+    let levels: Vec<f64> =
+        (0..LEVELS.len()).filter(|level| *level != MEDIAN).map(|level| LEVELS[level]).collect();
+    let mut offsets = vec![0.0; levels.len() * horizon];
+    for (step, errors) in errors.iter_mut().enumerate() {
+        errors.sort_by(f64::total_cmp);
+        for (row, level) in levels.iter().enumerate() {
+            offsets[row * horizon + step] =
+                if errors.len() < 10 { NORMAL[row] } else { quantile(errors, *level) };
+        }
+    }
+    offsets
+}
+
+/// By how much each pair of levels has to move from the median to hold its share of what validation
+/// saw: split-conformal prediction with the distance in half-widths as its score. Source: Romano,
+/// Patterson and Candès, Conformalized Quantile Regression, 2019.
+pub(super) fn widening(
+    model: &ForecastingModel,
+    judged: &[Judged],
+    windows: &[Window],
+) -> Vec<Vec<f64>> {
+    let horizon = model.horizon();
+    // How many half-widths out each value lies, by pair of levels and step.
+    let mut scores = vec![vec![Vec::new(); horizon]; MEDIAN];
+    for (window, judged) in windows.iter().zip(judged) {
+        let rows = model.of_window(window);
+        for (step, (row, actual)) in rows.iter().zip(&judged.actual).enumerate() {
+            if actual.is_nan() || window.still {
+                continue;
+            }
+            for (pair, scores) in scores.iter_mut().enumerate() {
+                let (low, high) = (row[pair], row[LEVELS.len() - 1 - pair]);
+                let width =
+                    if *actual < row[MEDIAN] { row[MEDIAN] - low } else { high - row[MEDIAN] };
+                let distance = (actual - row[MEDIAN]).abs();
+                if width > 0.0 {
+                    scores[step].push(distance / width);
+                }
+            }
+        }
+    }
+    scores
+        .into_iter()
+        .enumerate()
+        .map(|(pair, steps)| {
+            let share = LEVELS[LEVELS.len() - 1 - pair] - LEVELS[pair];
+            if judged.len() >= STEPWISE {
+                return steps.into_iter().map(|scores| factor(scores, share)).collect();
+            }
+            vec![factor(steps.into_iter().flatten().collect(), share); horizon]
+        })
+        .collect()
+}
+
+/// The score that this share of values lies within, with the correction for a finite sample.
+fn factor(mut scores: Vec<f64>, share: f64) -> f64 {
+    if scores.len() < 10 {
+        return 1.0;
+    }
+    scores.sort_by(f64::total_cmp);
+    let rank = ((scores.len() + 1) as f64 * share).ceil() as usize;
+    scores[rank.clamp(1, scores.len()) - 1].clamp(0.5, 5.0)
+}
+
+/// Linear between the order statistics, as in numpy.
+fn quantile(sorted: &[f64], level: f64) -> f64 {
+    let place = level * (sorted.len() - 1) as f64;
+    let below = place.floor() as usize;
+    let above = place.ceil() as usize;
+    sorted[below] + (sorted[above] - sorted[below]) * place.fract()
+}

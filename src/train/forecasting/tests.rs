@@ -1,0 +1,216 @@
+//! The learner from data to forecasts, with a loop of its own.
+
+use candle_core::{Device, Var, backprop::GradStore};
+
+use crate::data::series::tests::{column, dictionary, long, settings, table};
+use crate::data::{DataSettings, Dataset, Table, Values};
+use crate::model::{ForecastingModel, Model, ModelSettings};
+use crate::sys::random::{Purpose, stream};
+use crate::train::Learner;
+
+use super::learner;
+
+/// A few epochs of Adam; the best parameters are not looked for.
+fn fit(learner: &dyn Learner, epochs: usize) -> ForecastingModel {
+    let defaults = learner.defaults();
+    let vars: Vec<Var> = learner.parameters().iter().map(|(_, var)| var.clone()).collect();
+    let mut moments: Vec<_> =
+        vars.iter().map(|var| (var.zeros_like().unwrap(), var.zeros_like().unwrap())).collect();
+    let mut step = 0;
+    let mut best = (learner.validate().unwrap(), learner.parameters().snapshot().unwrap());
+    for epoch in 0..epochs {
+        let mut units: Vec<usize> = (0..learner.units()).collect();
+        rand::seq::SliceRandom::shuffle(
+            units.as_mut_slice(),
+            &mut stream(1, Purpose::Shuffle, epoch as u64),
+        );
+        for batch in units.chunks(defaults.batch) {
+            step += 1;
+            let random = &mut stream(1, Purpose::Dropout, step as u64);
+            let loss = learner.loss(batch, random).unwrap();
+            let gradients: GradStore = loss.backward().unwrap();
+            for (var, (first, second)) in vars.iter().zip(&mut moments) {
+                let Some(gradient) = gradients.get(var) else { continue };
+                *first = ((&*first * 0.9).unwrap() + (gradient * 0.1).unwrap()).unwrap();
+                *second = ((&*second * 0.999).unwrap()
+                    + (gradient.sqr().unwrap() * 0.001).unwrap())
+                .unwrap();
+                let down = ((&*second / (1.0 - 0.999_f64.powi(step))).unwrap().sqrt().unwrap()
+                    + 1e-8)
+                    .unwrap();
+                let up = (&*first * (defaults.learning_rate / (1.0 - 0.9_f64.powi(step)))).unwrap();
+                var.set(&(var.as_tensor() - (up / down).unwrap()).unwrap().detach()).unwrap();
+            }
+        }
+        let now = learner.validate().unwrap();
+        if now.monitor < best.0.monitor {
+            best = (now, learner.parameters().snapshot().unwrap());
+        }
+    }
+    learner.parameters().restore(&best.1).unwrap();
+    match learner.model().unwrap() {
+        Model::Forecasting(model) => model,
+        _ => unreachable!("a forecasting learner makes a forecasting model"),
+    }
+}
+
+/// Two seasonal series of different size, with noise, a gap and a short third one.
+fn rows() -> Vec<(&'static str, i64, f64)> {
+    let random = &mut stream(3, Purpose::Sample, 0);
+    let mut rows = Vec::new();
+    for (name, size, first) in [("big", 1000.0, 0), ("small", 10.0, 5), ("young", 50.0, 150)] {
+        for t in first..160 {
+            if name == "small" && (40..44).contains(&t) {
+                continue;
+            }
+            let season = [1.0, 1.4, 0.7, 1.1, 0.8][t as usize % 5];
+            let noise = 1.0 + 0.05 * (rand::Rng::random::<f64>(random) - 0.5);
+            rows.push((name, t, size * season * (1.0 + t as f64 / 200.0) * noise));
+        }
+    }
+    rows
+}
+
+fn dataset(rows: &[(&'static str, i64, f64)], end: i64) -> Dataset {
+    let (train, valid): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|row| row.1 < end);
+    Dataset {
+        train: long(&train),
+        valid: long(&valid),
+        test: Table::default(),
+        sources: vec![],
+        notices: vec![],
+    }
+}
+
+fn built(dataset: &Dataset, horizon: usize) -> Box<dyn Learner> {
+    let settings = DataSettings { horizon: Some(horizon), ..settings() };
+    learner(dataset, &settings, &ModelSettings::default(), 7, &Device::Cpu).unwrap()
+}
+
+#[test]
+fn it_learns_beats_the_naive_and_says_the_same_when_saved() {
+    let rows = rows();
+    let known: Vec<_> =
+        rows.iter().copied().filter(|row| row.1 < 150 || row.0 == "young").collect();
+    let learner = built(&dataset(&known, 140), 10);
+    let model = fit(&*learner, 3);
+    assert_eq!(model.season(), 5);
+
+    let set = model.series(&[&long(&rows)]).unwrap();
+    let origins = [(0, 150), (1, 150)];
+    let forecasts = model.forecast(&set, &origins).unwrap();
+    let error = |point: &[f64]| -> f64 {
+        (0..20)
+            .map(|row| {
+                let series = forecasts.series[row];
+                let actual = set.at(series, forecasts.cutoff[row] + forecasts.step[row] as i64);
+                (point[row] - actual).abs() / actual
+            })
+            .sum()
+    };
+    for (name, baseline) in model.baselines(&set, &origins).unwrap() {
+        assert!(error(&forecasts.point) < error(&baseline.point), "{name}");
+    }
+    for row in 0..forecasts.point.len() {
+        for pair in forecasts.quantiles.windows(2) {
+            assert!(pair[0][row] <= pair[1][row]);
+        }
+    }
+
+    let spec = serde_json::from_str(&serde_json::to_string(&model.spec).unwrap()).unwrap();
+    let again = ForecastingModel::new(spec, model.weights.clone(), &Device::Cpu).unwrap();
+    assert_eq!(again.spec, model.spec);
+    assert_eq!(again.forecast(&set, &origins).unwrap(), forecasts);
+}
+
+#[test]
+fn nothing_at_or_after_the_origin_is_used_and_nothing_is_too_short() {
+    let rows = rows();
+    let model = fit(&*built(&dataset(&rows, 150), 10), 0);
+    let set = model.series(&[&long(&rows)]).unwrap();
+    let origins = [(0, 120), (2, 151), (1, 42)];
+    let mut later = set.clone();
+    for (series, origin) in origins {
+        let from = (origin - set.start[series]) as usize;
+        later.values[series][from..].fill(-1e9);
+    }
+    let forecasts = model.forecast(&set, &origins).unwrap();
+    assert_eq!(forecasts, model.forecast(&later, &origins).unwrap());
+    assert!(forecasts.point.iter().all(|value| value.is_finite()));
+    assert_eq!(forecasts.cutoff[0], 42);
+    let error = model.forecast(&set, &[(2, 150)]).unwrap_err();
+    assert_eq!(error.message(), "series `young` has no value before 150");
+}
+
+#[test]
+fn a_learner_built_twice_is_the_same() {
+    let rows = rows();
+    let dataset = dataset(&rows, 150);
+    let (one, two) = (built(&dataset, 10), built(&dataset, 10));
+    for ((name, left), (_, right)) in one.parameters().iter().zip(two.parameters().iter()) {
+        let values = |var: &Var| var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values(left), values(right), "{name}");
+    }
+}
+
+#[test]
+fn a_few_values_are_enough_and_none_are_told() {
+    let rows: Vec<_> = (0..4).map(|t| ("a", t, t as f64)).collect();
+    let model = fit(&*built(&dataset(&rows, 3), 6), 1);
+    let set = model.series(&[&long(&rows)]).unwrap();
+    assert!(model.forecast(&set, &[(0, 4)]).unwrap().point.iter().all(|value| value.is_finite()));
+
+    let settings = DataSettings { horizon: Some(6), ..settings() };
+    let model = ModelSettings::default();
+    let fails = |dataset: &Dataset, settings: &DataSettings| match learner(
+        dataset,
+        settings,
+        &model,
+        7,
+        &Device::Cpu,
+    ) {
+        Ok(_) => panic!("a learner was built"),
+        Err(error) => error.message().to_owned(),
+    };
+    assert_eq!(
+        fails(&dataset(&rows, 1), &settings),
+        "no series has two values to learn from before the last 6 steps"
+    );
+    let covariates = DataSettings { known_future: vec!["promo".into()], ..settings.clone() };
+    assert!(fails(&dataset(&rows, 3), &covariates).starts_with("data.known_future names promo"));
+    let endless = DataSettings { horizon: None, ..settings };
+    assert!(fails(&dataset(&rows, 3), &endless).starts_with("data.horizon is not set"));
+}
+
+#[test]
+fn months_are_written_as_they_came() {
+    let texts = |count: i32| (0..count).map(|month| (1949 + month / 12, month % 12 + 1));
+    let micros = |(year, month): (i32, i32)| {
+        let date = chrono::NaiveDate::from_ymd_opt(year, month as u32, 1).unwrap();
+        date.and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp_micros()
+    };
+    let part = |from: usize, to: i32| {
+        let times = texts(to).skip(from).map(micros).collect();
+        let values = (from..to as usize).map(|t| t as f64 + (t % 12) as f64).collect();
+        let mut table = table(vec![
+            column("id", dictionary(&vec!["a"; to as usize - from])),
+            column("t", Values::Times(times)),
+            column("y", Values::Numbers(values)),
+        ]);
+        table.origin.time_formats.insert("t".into(), "%Y-%m".into());
+        table
+    };
+    let dataset = Dataset {
+        train: part(0, 60),
+        valid: part(60, 72),
+        test: Table::default(),
+        sources: vec![],
+        notices: vec![],
+    };
+    let model = fit(&*built(&dataset, 12), 1);
+    assert_eq!(model.season(), 12);
+    let set = model.series(&[&part(0, 72)]).unwrap();
+    let forecasts = model.forecast(&set, &[(0, set.end(0))]).unwrap();
+    assert_eq!(set.axis.text(forecasts.cutoff[0]), "1955-01");
+    assert_eq!(set.axis.text(forecasts.cutoff[11] + forecasts.step[11] as i64), "1955-12");
+}
