@@ -16,7 +16,12 @@ pub(crate) struct PredictArgs {
     /// The format where a name does not say it: csv, parquet or jsonl.
     #[arg(long)]
     pub format: Option<String>,
-    /// Forecasting: one forecast every N steps of the file, instead of one from its end.
+    /// Forecasting: one forecast every N steps of the file, instead of one from its end; only those
+    /// whose whole horizon lies within the file.
     #[arg(long, value_name = "N")]
     pub rolling: Option<usize>,
+    /// With `--rolling`: the time of the first forecast step, as the file writes it; default: N
+    /// steps after the file's start.
+    #[arg(long, value_name = "TIME", requires = "rolling")]
+    pub from: Option<String>,
 }

@@ -2,6 +2,9 @@
 
 mod completions;
 mod config;
+mod eval;
+mod predict;
+mod resolve;
 mod new;
 mod registry;
 mod doctor;
@@ -74,8 +77,17 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Data(_) => unbuilt("data"),
         Command::Train(_) => unbuilt("train"),
         Command::Runs(_) => unbuilt("runs"),
-        Command::Eval(_) => unbuilt("eval"),
-        Command::Predict(_) => unbuilt("predict"),
+        Command::Eval(args) => {
+            let settings = settings::eval::EvalSettings::new(globals, &args)?;
+            ui.answer(&eval::eval(&settings, ui).await?)
+        }
+        Command::Predict(args) => {
+            let settings = settings::predict::PredictSettings::new(globals, &args)?;
+            match predict::predict(&settings, ui).await? {
+                Some(outcome) => ui.answer(&outcome),
+                None => Ok(ExitCode::Done),
+            }
+        }
         Command::Register(_) => unbuilt("register"),
         Command::Promote(_) => unbuilt("promote"),
         Command::Rollback(_) => unbuilt("rollback"),

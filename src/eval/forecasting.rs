@@ -225,3 +225,78 @@ fn measure(scored: &Scored, targets: &[Targets]) -> Measures {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::TimeAxis;
+
+    /// Two series from index 0; the second has a gap in its test data.
+    fn set() -> SeriesSet {
+        let gap = f64::NAN;
+        SeriesSet {
+            axis: TimeAxis::Integer { origin: 0, step: 1 },
+            key_names: vec!["series".into()],
+            keys: vec![vec!["a".into()], vec!["b".into()]],
+            start: vec![0, 2],
+            values: vec![
+                vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
+                vec![10.0, 10.0, 10.0, gap, 20.0],
+            ],
+        }
+    }
+
+    fn parts() -> Vec<Part> {
+        vec![Part { series: 0, from: 4, to: 7 }, Part { series: 1, from: 4, to: 7 }]
+    }
+
+    /// The same number for every step of every origin, and an interval around it.
+    fn constant(origins: &[(usize, i64)], horizon: usize, value: f64) -> Forecasts {
+        let mut made = Forecasts { levels: vec![0.1, 0.9], ..Forecasts::default() };
+        made.quantiles = vec![Vec::new(), Vec::new()];
+        for &(series, origin) in origins {
+            for step in 0..horizon {
+                made.series.push(series);
+                made.cutoff.push(origin);
+                made.step.push(step);
+                made.point.push(value);
+                made.quantiles[0].push(value - 1.0);
+                made.quantiles[1].push(value + 1.0);
+            }
+        }
+        made
+    }
+
+    #[test]
+    fn forecasts_start_with_the_test_data_and_roll_by_the_horizon() {
+        let mut notices = Vec::new();
+        let origins = origins(&set(), &parts(), 2, &mut notices);
+        assert_eq!(origins, [(0, 4), (1, 4), (0, 6), (1, 6)]);
+        assert!(notices.is_empty());
+    }
+
+    #[test]
+    fn a_series_that_begins_with_its_test_data_is_forecast_once_it_has_begun() {
+        let mut notices = Vec::new();
+        let late = [Part { series: 1, from: 2, to: 7 }];
+        assert_eq!(origins(&set(), &late, 2, &mut notices), [(1, 4), (1, 6)]);
+        assert_eq!(notices, ["1 series have no history before their test data to forecast from"]);
+    }
+
+    #[test]
+    fn missing_targets_are_counted_and_steps_past_the_end_are_not() {
+        let (set, parts) = (set(), parts());
+        let targets: Vec<_> = parts.iter().map(|part| Targets::new(&set, *part, 1)).collect();
+        let origins = origins(&set, &parts, 2, &mut Vec::new());
+        let scored = Scored::new(&set, &targets, &constant(&origins, 2, 6.0));
+        assert_eq!((scored.rows, scored.missing, scored.series.len()), (5, 1, 2));
+
+        let measures = measure(&scored, &targets);
+        let value = |name: &str| measures.iter().find(|(known, _)| *known == name).unwrap().1;
+        // |5 6 7 − 6| of the first series, |10 20 − 6| of the second.
+        assert_eq!(value("mae"), Some((1.0 + 0.0 + 1.0 + 4.0 + 14.0) / 5.0));
+        assert_eq!(value("coverage_80"), Some(3.0 / 5.0));
+        // The second series never moved before: only the first has a scale, which is 1.
+        assert_eq!(value("mase"), Some(2.0 / 3.0));
+    }
+}

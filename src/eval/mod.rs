@@ -13,7 +13,7 @@ use crate::data::{Dataset, Table};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
-pub(crate) use evaluation::{Evaluation, MetricResult};
+pub(crate) use evaluation::Evaluation;
 pub(crate) use settings::EvalSettings;
 
 /// What to evaluate on.

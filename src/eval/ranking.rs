@@ -1,5 +1,7 @@
 //! A ranking model against the relevance of each query's rows.
 
+use std::collections::BTreeSet;
+
 use super::Evaluation;
 use crate::data::{Table, Task};
 use crate::error::{Error, Result};

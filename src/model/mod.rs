@@ -2,6 +2,7 @@
 //!
 //! A [`Model`] is fitted and scores tables; it knows nothing of how it was trained.
 
+pub(crate) mod answers;
 pub(crate) mod classification;
 pub(crate) mod forecasting;
 pub(crate) mod package;
@@ -15,8 +16,8 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::data::Task;
-use crate::error::Result;
+use crate::data::{ColumnKind, DataSettings, Task};
+use crate::error::{Error, Result};
 
 pub(crate) use classification::ClassificationModel;
 pub(crate) use forecasting::ForecastingModel;
@@ -50,6 +51,14 @@ impl Model {
             Self::Classification(_) => Task::Classification,
             Self::Forecasting(_) => Task::Forecasting,
             Self::Ranking(_) => Task::Ranking,
+        }
+    }
+
+    /// How its training data was read, so that other files are read the same way.
+    pub(crate) fn read_as(&self) -> Result<(&DataSettings, &BTreeMap<String, ColumnKind>)> {
+        match self {
+            Self::Forecasting(model) => Ok((&model.spec.data, &model.spec.kinds)),
+            _ => Err(Error::bug("only forecasts are made yet")),
         }
     }
 

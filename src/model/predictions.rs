@@ -18,6 +18,12 @@ impl Probabilities {
         let width = self.classes.len();
         &self.values[row * width..(row + 1) * width]
     }
+
+    /// The most probable class of a row; of equals the first.
+    pub(crate) fn top(&self, row: usize) -> usize {
+        let row = self.row(row);
+        row.iter().enumerate().fold(0, |best, (class, p)| if *p > row[best] { class } else { best })
+    }
 }
 
 /// Forecasts of several series from several cutoffs, in columns of equal length.

@@ -1,6 +1,8 @@
 //! What commands answer: plain values that serialise. How they look is `ui`'s matter.
 
 pub(crate) mod config;
+pub(crate) mod eval;
+pub(crate) mod predict;
 pub(crate) mod new;
 pub(crate) mod doctor;
 pub(crate) mod tour;

@@ -3,6 +3,8 @@
 //! Later wins: default, user file, `mlx.toml`, `MLX_*`, `--set`, a named flag.
 
 pub(crate) mod env;
+pub(crate) mod eval;
+pub(crate) mod predict;
 pub(crate) mod known;
 pub(crate) mod layers;
 pub(crate) mod new;

@@ -4,6 +4,8 @@
 
 pub(crate) mod config;
 mod log;
+pub(crate) mod eval;
+pub(crate) mod predict;
 mod new;
 pub(crate) mod doctor;
 pub(crate) mod table;

@@ -112,3 +112,9 @@ impl Answer {
         String::from_utf8_lossy(stream).replace(&self.home.display().to_string(), "[HOME]")
     }
 }
+
+/// A project of this template in a folder of its name, trained for a moment.
+pub fn trained(home: &Home, template: &str) {
+    home.mlx(&format!("new {template} --template {template} --no-git")).ok();
+    home.mlx_in(template, "train -q --device cpu --set train.max_epochs=2").ok();
+}

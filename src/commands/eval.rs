@@ -1,0 +1,92 @@
+//! `mlx eval`: a model on data that it was not fitted to, beside its baselines.
+
+use super::resolve::{self, Resolved};
+use crate::data::{self, Dataset, LoadRequest, ReadOptions, Table, Task};
+use crate::error::{Context, Error, Result};
+use crate::eval::{self, EvalData, Evaluation};
+use crate::outcome::eval::EvalOutcome;
+use crate::settings::Project;
+use crate::settings::eval::{EvalSettings, EvalSource};
+use crate::ui::Ui;
+
+pub(crate) async fn eval(settings: &EvalSettings, ui: &Ui) -> Result<EvalOutcome> {
+    let project = settings.project.as_ref();
+    let resolved = resolve::model(settings.model.as_deref(), project, &settings.globals).await?;
+    ui.note(&format!("evaluating {}", resolved.reference));
+
+    let (mut evaluation, data) = match &settings.data {
+        EvalSource::TestSplit => {
+            let project = project.ok_or_else(|| Error::bug("a test split without a project"))?;
+            on_test_split(&resolved, project, ui)?
+        }
+        EvalSource::File { name, path } => {
+            let (data, kinds) = resolved.model.read_as()?;
+            let test = data::read(path, &ReadOptions::new(data, kinds))?;
+            let history = history(&resolved, project)?;
+            let evaluation = on_file(&resolved, &test, &history)
+                .context(|| format!("cannot evaluate {} on {name}", resolved.reference))?;
+            (evaluation, name.clone())
+        }
+    };
+    if let Some(project) = project
+        && project.settings.project.task == evaluation.task
+    {
+        evaluation.lead_with(&project.settings.eval.metrics)?;
+    }
+    Ok(EvalOutcome { model: resolved.reference, digest: resolved.package.digest, data, evaluation })
+}
+
+fn on_test_split(resolved: &Resolved, project: &Project, ui: &Ui) -> Result<(Evaluation, String)> {
+    let data = &project.settings.data;
+    let dataset = load(resolved, project)?;
+    for notice in &dataset.notices {
+        ui.note(notice);
+    }
+    let name = match &data.test {
+        Some(file) => file.clone(),
+        None => format!("the test split of {}", data.train),
+    };
+    let evaluation = eval::on_dataset(&resolved.model, &dataset)
+        .context(|| format!("cannot evaluate {} on {name}", resolved.reference))?;
+    Ok((evaluation, name))
+}
+
+fn on_file(resolved: &Resolved, test: &Table, history: &[Table]) -> Result<Evaluation> {
+    eval::evaluate(&resolved.model, &EvalData { history: history.iter().collect(), test })
+}
+
+/// What a forecasting project knows from before the file; nothing for other tasks or outside a project.
+fn history(resolved: &Resolved, project: Option<&Project>) -> Result<Vec<Table>> {
+    match project {
+        Some(project)
+            if resolved.model.task() == Task::Forecasting
+                && project.settings.project.task == Task::Forecasting =>
+        {
+            let dataset = load(resolved, project)?;
+            Ok(vec![dataset.train, dataset.valid])
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn load(resolved: &Resolved, project: &Project) -> Result<Dataset> {
+    let settings = &project.settings;
+    let (ours, theirs) = (settings.project.task, resolved.model.task());
+    if ours != theirs {
+        return Err(Error::user(format!(
+            "{} is a {} model, and this project is for {}",
+            resolved.reference,
+            theirs.name(),
+            ours.name()
+        ))
+        .hint("name a file for it: `mlx eval MODEL --data FILE`"));
+    }
+    data::load(&LoadRequest {
+        task: settings.project.task,
+        settings: &settings.data,
+        columns: &settings.columns,
+        root: &project.root,
+        // The seed also draws the test split: a run's own seed gives the rows that it never saw.
+        seed: resolved.run.as_ref().map_or(settings.train.seed, |run| run.manifest.seed),
+    })
+}

@@ -1,0 +1,46 @@
+//! `mlx predict`: score a file.
+
+use super::resolve;
+use crate::data::{self, ReadOptions};
+use crate::error::{Context, Result};
+use crate::model::Model;
+use crate::model::answers::answers;
+use crate::outcome::predict::PredictOutcome;
+use crate::settings::predict::PredictSettings;
+use crate::ui::Ui;
+
+/// `None` where the predictions themselves went to standard output.
+pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Option<PredictOutcome>> {
+    let project = settings.project.as_ref();
+    let resolved = resolve::model(settings.model.as_deref(), project, &settings.globals).await?;
+    ui.note(&format!("predicting with {}", resolved.reference));
+
+    let (data, kinds) = resolved.model.read_as()?;
+    let mut data = data.clone();
+    // The training data's own format says nothing of this file's.
+    data.format.clone_from(&settings.format);
+    let mut kinds = kinds.clone();
+    if !matches!(resolved.model, Model::Forecasting(_)) {
+        // What is to be predicted is not needed, and what stands in its column does not matter.
+        kinds.remove(data.label());
+    }
+    let input = data::read(&settings.input, &ReadOptions::new(&data, &kinds))?;
+    let answers = answers(&resolved.model, &input, settings.rolling.as_ref())
+        .context(|| format!("cannot predict from {}", settings.input.display()))?;
+    for notice in &answers.notices {
+        ui.warn(notice);
+    }
+    data::write(&settings.output, settings.format.as_deref(), &answers.table)?;
+    if settings.is_stdout() {
+        return Ok(None);
+    }
+    Ok(Some(PredictOutcome {
+        model: resolved.reference,
+        digest: resolved.package.digest,
+        input: settings.input.clone(),
+        output: settings.output.clone(),
+        rows: input.rows,
+        predictions: answers.table.rows,
+        columns: answers.table.columns.into_iter().map(|column| column.name).collect(),
+    }))
+}

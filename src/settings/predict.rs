@@ -1,0 +1,50 @@
+//! What `mlx predict` was asked to do.
+
+use std::path::{Path, PathBuf};
+
+use super::{Project, find_project, working_folder};
+use crate::cli::Globals;
+use crate::cli::predict::PredictArgs;
+use crate::error::{Error, Result};
+use crate::model::answers::Rolling;
+
+#[derive(Clone, Debug)]
+pub(crate) struct PredictSettings {
+    pub model: Option<String>,
+    /// `-` is standard input.
+    pub input: PathBuf,
+    /// `-` is standard output.
+    pub output: PathBuf,
+    /// The format of what names no format.
+    pub format: Option<String>,
+    pub rolling: Option<Rolling>,
+    pub project: Option<Project>,
+    pub globals: Globals,
+}
+
+impl PredictSettings {
+    pub(crate) fn new(globals: &Globals, args: &PredictArgs) -> Result<Self> {
+        let here = working_folder(globals)?;
+        let place = |file: &str| if file == "-" { PathBuf::from(file) } else { here.join(file) };
+        if args.output == "-" && globals.json {
+            return Err(Error::usage("`--json` and `-o -` both answer on standard output")
+                .hint("for predictions as JSON lines: `-o - --format jsonl`"));
+        }
+        if args.rolling == Some(0) {
+            return Err(Error::usage("`--rolling 0` would never move on").hint("use 1 or more"));
+        }
+        Ok(Self {
+            model: args.model.clone(),
+            input: place(&args.input),
+            output: place(&args.output),
+            format: args.format.clone(),
+            rolling: args.rolling.map(|every| Rolling { every, from: args.from.clone() }),
+            project: find_project(globals, &[])?,
+            globals: globals.clone(),
+        })
+    }
+
+    pub(crate) fn is_stdout(&self) -> bool {
+        self.output == Path::new("-")
+    }
+}
