@@ -129,7 +129,7 @@ impl OwnData {
                 } else {
                     let target =
                         target.ok_or_else(|| self.missing("--target", "to forecast", table))?;
-                    forecast_gate(&long_series(table, target, &self.series))?
+                    forecast_gate(&long_series(table, numbers(target)?, &self.series))?
                 }
             }
             Task::Ranking => {
@@ -329,8 +329,7 @@ fn wide_series(table: &Table, time: &str, left_out: &[String]) -> Vec<Vec<f64>> 
         .collect()
 }
 
-fn long_series(table: &Table, target: &Column, keys: &[String]) -> Vec<Vec<f64>> {
-    let Values::Numbers(values) = &target.values else { return Vec::new() };
+fn long_series(table: &Table, values: &[f64], keys: &[String]) -> Vec<Vec<f64>> {
     let keys: Vec<_> = keys.iter().filter_map(|key| table.column(key)).collect();
     let mut series = BTreeMap::<Vec<u64>, Vec<f64>>::new();
     for (row, value) in values.iter().enumerate() {

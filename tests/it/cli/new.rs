@@ -431,3 +431,212 @@ fn a_template_cannot_reach_outside_the_project() {
     assert!(!home.join("x").exists());
     assert!(!home.join("config").exists());
 }
+
+/// Git's own server program behind a socket; what is under `/moved/` is redirected.
+fn git_over_http(root: &Path) -> (String, tokio::runtime::Runtime) {
+    use axum::body::{Bytes, to_bytes};
+    use axum::extract::Request;
+    use axum::http::{Response, StatusCode, header};
+    use std::io::Write as _;
+
+    let root = root.to_owned();
+    let answer = move |request: Request| {
+        let root = root.clone();
+        async move {
+            let path = request.uri().path().to_owned();
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            if let Some(path) = path.strip_prefix("/moved") {
+                return Response::builder()
+                    .status(StatusCode::FOUND)
+                    .header(header::LOCATION, format!("{path}?{query}"))
+                    .body(axum::body::Body::empty())
+                    .expect("a redirect");
+            }
+            let mut command = std::process::Command::new("git");
+            command
+                .arg("http-backend")
+                .env("GIT_PROJECT_ROOT", root)
+                .env("GIT_HTTP_EXPORT_ALL", "1")
+                .env("PATH_INFO", &path)
+                .env("QUERY_STRING", &query)
+                .env("REQUEST_METHOD", request.method().as_str())
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped());
+            if let Some(kind) = request.headers().get(header::CONTENT_TYPE) {
+                command.env("CONTENT_TYPE", kind.to_str().expect("a type"));
+            }
+            let body: Bytes = to_bytes(request.into_body(), usize::MAX).await.expect("a body");
+            command.env("CONTENT_LENGTH", body.len().to_string());
+            let mut backend = command.spawn().expect("git http-backend starts");
+            backend.stdin.take().expect("its stdin").write_all(&body).expect("read");
+            let said = backend.wait_with_output().expect("it ends").stdout;
+            let end = said.windows(4).position(|four| four == b"\r\n\r\n").expect("a header");
+            let mut response = Response::builder();
+            for line in String::from_utf8_lossy(&said[..end]).lines() {
+                let (name, value) = line.split_once(": ").expect("a header line");
+                response = if name == "Status" {
+                    response.status(value[..3].parse::<u16>().expect("a status"))
+                } else {
+                    response.header(name, value)
+                };
+            }
+            response.body(said[end + 4..].to_vec().into()).expect("a response")
+        }
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    runtime.spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    (address, runtime)
+}
+
+#[test]
+fn a_teams_template_comes_over_http() {
+    let has_git = |word: &str| {
+        std::process::Command::new("git").arg(word).output().is_ok_and(|output| {
+            !String::from_utf8_lossy(&output.stderr).contains("is not a git command")
+        })
+    };
+    if !has_git("http-backend") {
+        println!("skipped: git http-backend is not here");
+        return;
+    }
+    let home = Home::new();
+    team_template(&home);
+    let (address, _server) = git_over_http(home.path());
+    home.mlx(&format!("new tagged --from {address}/team/.git@v1 --var pager=ana")).ok();
+    assert!(!home.join("tagged/later.txt").exists());
+    home.mlx(&format!("new moved --from {address}/moved/team/.git --var pager=ana")).ok();
+    assert!(home.join("moved/later.txt").exists());
+    let answer = home.mlx(&format!("new x --from {address}/nothing.git")).fails_with(1);
+    let said = answer.stderr().replace(&address, "[SERVER]");
+    insta::assert_snapshot!(said, @"");
+}
+
+/// A file of `../shared/data`, or `None` with a word on why the test has nothing to do.
+fn shared(path: &str) -> Option<String> {
+    let folder = std::env::var_os("MLX_SHARED").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        std::path::PathBuf::from,
+    );
+    let file = folder.join("data").join(path);
+    if file.is_file() {
+        return Some(file.canonicalize().expect("a file").display().to_string());
+    }
+    println!("skipped: ../shared is not here");
+    None
+}
+
+/// The `mlx.toml` without what differs from run to run.
+fn settings(home: &Home, project: &str) -> toml::Table {
+    let mut settings: toml::Table =
+        home.read(&format!("{project}/mlx.toml")).parse().expect("a valid mlx.toml");
+    settings["project"].as_table_mut().expect("[project]").remove("id");
+    settings
+}
+
+#[test]
+fn own_data_is_read_named_and_given_a_gate() {
+    let home = Home::new();
+    let mut rows = String::from("who,zip,plan,constant,age,left\n");
+    for row in 0..60 {
+        let left = ["yes", "no", "no"][row % 3];
+        let plan = ["a", "b"][row % 2];
+        rows += &format!("P{row},{},{plan},1,{},{left}\n", 10_000 + row % 40, 20.5 + row as f64);
+    }
+    home.write("raw/people.csv", rows);
+    home.mlx("new churn --data raw/people.csv --target left --id who").ok();
+    let settings = settings(&home, "churn");
+    insta::assert_snapshot!(settings, @"");
+    let file = home.read("churn/mlx.toml");
+    let columns: Vec<_> = file
+        .lines()
+        .skip_while(|line| *line != "[columns]")
+        .take_while(|line| !line.is_empty())
+        .collect();
+    insta::assert_snapshot!(columns.join("\n"), @"");
+    // Nothing of a shop that doesn't exist is in a project with data of its own.
+    assert_eq!(
+        names(&home.join("churn")),
+        [".git", ".github", ".gitignore", "README.md", "mlx.toml"]
+    );
+    home.mlx("new copied --data raw/people.csv --target left --copy").ok();
+    assert_eq!(home.read("copied/data/people.csv"), home.read("raw/people.csv"));
+}
+
+#[test]
+fn own_data_that_does_not_fit_is_refused() {
+    let home = Home::new();
+    home.write(
+        "a.csv",
+        "day,shop,sold,same\n2024-01-01,x,1,1\n2024-01-02,x,2,1\n2024-01-03,x,4,1\n",
+    );
+    home.write("b.csv", "day,shop\n2024-01-01,x\n");
+    let refused = |line: &str, code: i32| home.mlx(line).fails_with(code).stderr();
+    insta::assert_snapshot!(refused("new x --data a.csv --target slod", 1), @"");
+    insta::assert_snapshot!(refused("new x --data a.csv", 2), @"");
+    insta::assert_snapshot!(refused("new x --data a.csv --target same", 1), @"");
+    insta::assert_snapshot!(refused("new x --data nothing.csv --target y", 1), @"");
+    insta::assert_snapshot!(refused("new x --data a.csv --target sold --time day", 2), @"");
+    insta::assert_snapshot!(refused("new x --data a.csv --target sold --horizon 1", 2), @"");
+    insta::assert_snapshot!(refused("new x --data a.csv --target sold --time day --query shop", 2), @"");
+    insta::assert_snapshot!(refused("new x --template ranking --data a.csv --target sold --time day", 2), @"");
+    insta::assert_snapshot!(refused("new x --data a.csv --target shop --time day --horizon 1", 1), @"");
+    insta::assert_snapshot!(refused("new x --data a.csv --target sold --test b.csv", 1), @"");
+    assert!(!home.join("x").exists());
+}
+
+#[test]
+fn the_shared_data_sets_become_projects() {
+    let home = Home::new();
+    let both = |name: &str| {
+        Some((shared(&format!("{name}/train.csv.gz"))?, shared(&format!("{name}/test.csv.gz"))?))
+    };
+    let mut lines = Vec::new();
+    for (name, target) in [
+        ("adult", "income"),
+        ("telco_churn", "Churn"),
+        ("letter", "letter"),
+        ("mammography", "label"),
+    ] {
+        let Some((train, test)) = both(name) else { return };
+        lines.push((
+            name,
+            "classification",
+            format!("--data {train} --test {test} --target {target}"),
+        ));
+    }
+    let Some((train, test)) = both("m4_hourly") else { return };
+    lines.push(("m4_hourly", "forecasting", format!("--data {train} --test {test} --time ds --series unique_id --target y --horizon 48 --season 24")));
+    let (Some(train), Some(test)) =
+        (shared("lightgbm_rank/train.svm.gz"), shared("lightgbm_rank/test.svm.gz"))
+    else {
+        return;
+    };
+    lines.push(("lightgbm_rank", "ranking", format!("--data {train} --test {test}")));
+    let Some(file) = shared("airline_passengers/airline-passengers.csv.gz") else { return };
+    lines.push((
+        "airline",
+        "forecasting",
+        format!("--data {file} --time Month --target Passengers --horizon 24 --season 12"),
+    ));
+    let Some(file) = shared("etth1/ETTh1.csv.gz") else { return };
+    lines.push((
+        "etth1",
+        "forecasting",
+        format!("--data {file} --time date --layout wide --horizon 96"),
+    ));
+
+    let mut gates = String::new();
+    for (name, task, flags) in lines {
+        home.mlx(&format!("new {name} --no-git {flags}")).ok();
+        let settings = settings(&home, name);
+        assert_eq!(settings["project"]["task"].as_str(), Some(task), "{name}");
+        gates += &format!(
+            "{name}: {} · columns: {}\n",
+            settings["gates"]["production"], settings["columns"]
+        );
+        home.mlx_in(name, "config show").ok();
+    }
+    insta::assert_snapshot!(gates, @"");
+}
