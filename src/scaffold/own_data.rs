@@ -119,7 +119,7 @@ impl OwnData {
                 let time = self
                     .time
                     .as_ref()
-                    .ok_or_else(|| self.missing("--time", "that holds the times", table))?;
+                    .ok_or_else(|| self.missing("--time", "holds the times", table))?;
                 if self.horizon.is_none_or(|horizon| horizon == 0) {
                     return Err(Error::usage("say how many steps ahead to forecast")
                         .hint("`--horizon STEPS`, such as `--horizon 28` for four weeks of days"));
@@ -136,11 +136,11 @@ impl OwnData {
                 let svmlight = is_svmlight(table);
                 let by_default = |name: &'static str| table.column(name).filter(|_| svmlight);
                 let query = query.or(by_default(SVMLIGHT.1)).ok_or_else(|| {
-                    self.missing("--query", "that groups rows into one query's candidates", table)
+                    self.missing("--query", "groups rows into one query's candidates", table)
                 })?;
                 let target = target
                     .or(by_default(SVMLIGHT.0))
-                    .ok_or_else(|| self.missing("--target", "of relevance", table))?;
+                    .ok_or_else(|| self.missing("--target", "holds the relevance", table))?;
                 data.query = Some(query.name.clone());
                 data.target = Some(target.name.clone());
                 ranking_gate(query, target)?

@@ -510,7 +510,10 @@ fn a_teams_template_comes_over_http() {
     assert!(home.join("moved/later.txt").exists());
     let answer = home.mlx(&format!("new x --from {address}/nothing.git")).fails_with(1);
     let said = answer.stderr().replace(&address, "[SERVER]");
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    error: cannot fetch [SERVER]/nothing.git: there is no such repository
+      try: check the address
+    ");
 }
 
 /// A file of `../shared/data`, or `None` with a word on why the test has nothing to do.
@@ -547,14 +550,56 @@ fn own_data_is_read_named_and_given_a_gate() {
     home.write("raw/people.csv", rows);
     home.mlx("new churn --data raw/people.csv --target left --id who").ok();
     let settings = settings(&home, "churn");
-    insta::assert_snapshot!(settings, @"");
+    insta::assert_snapshot!(settings, @r#"
+    [project]
+    name = "churn"
+    task = "classification"
+
+    [data]
+    train = "../raw/people.csv"
+    target = "left"
+    id = ["who"]
+
+    [data.split]
+    kind = "random"
+    test = 0.2
+    valid = 0.1
+    stratify = true
+
+    [columns]
+    zip = "categorical"
+    constant = "ignore"
+
+    [model]
+    kind = "mlp"
+
+    [train]
+    max_epochs = 200
+    patience = 16
+    seed = 7
+
+    [eval]
+
+    [gates.staging.auc]
+    min = 0.5
+
+    [gates.production.auc]
+    min = 0.5
+    no_worse_than = "production"
+
+    [registry]
+    "#);
     let file = home.read("churn/mlx.toml");
     let columns: Vec<_> = file
         .lines()
         .skip_while(|line| *line != "[columns]")
         .take_while(|line| !line.is_empty())
         .collect();
-    insta::assert_snapshot!(columns.join("\n"), @"");
+    insta::assert_snapshot!(columns.join("\n"), @r#"
+    [columns]
+    zip = "categorical"  # digits, and the name speaks of a code rather than an amount
+    constant = "ignore"  # the same in every row
+    "#);
     // Nothing of a shop that doesn't exist is in a project with data of its own.
     assert_eq!(
         names(&home.join("churn")),
@@ -573,16 +618,37 @@ fn own_data_that_does_not_fit_is_refused() {
     );
     home.write("b.csv", "day,shop\n2024-01-01,x\n");
     let refused = |line: &str, code: i32| home.mlx(line).fails_with(code).stderr();
-    insta::assert_snapshot!(refused("new x --data a.csv --target slod", 1), @"");
-    insta::assert_snapshot!(refused("new x --data a.csv", 2), @"");
-    insta::assert_snapshot!(refused("new x --data a.csv --target same", 1), @"");
-    insta::assert_snapshot!(refused("new x --data nothing.csv --target y", 1), @"");
-    insta::assert_snapshot!(refused("new x --data a.csv --target sold --time day", 2), @"");
-    insta::assert_snapshot!(refused("new x --data a.csv --target sold --horizon 1", 2), @"");
-    insta::assert_snapshot!(refused("new x --data a.csv --target sold --time day --query shop", 2), @"");
-    insta::assert_snapshot!(refused("new x --template ranking --data a.csv --target sold --time day", 2), @"");
-    insta::assert_snapshot!(refused("new x --data a.csv --target shop --time day --horizon 1", 1), @"");
-    insta::assert_snapshot!(refused("new x --data a.csv --target sold --test b.csv", 1), @"");
+    insta::assert_snapshot!(refused("new x --data a.csv --target slod", 1), @"
+    error: [HOME]/a.csv has no column `slod`
+      try: did you mean `--target sold`?
+    ");
+    insta::assert_snapshot!(refused("new x --data a.csv", 2), @"
+    error: say which column to predict: `--target COLUMN`
+      try: the columns of [HOME]/a.csv are day, shop, sold, same
+    ");
+    insta::assert_snapshot!(refused("new x --data a.csv --target same", 1), @"error: every row of `same` says `1`: there is nothing to tell apart");
+    insta::assert_snapshot!(refused("new x --data nothing.csv --target y", 1), @"
+    error: cannot read [HOME]/nothing.csv: there is no such file
+      try: paths in mlx.toml are relative to its folder, others to yours
+    ");
+    insta::assert_snapshot!(refused("new x --data a.csv --target sold --time day", 2), @"
+    error: say how many steps ahead to forecast
+      try: `--horizon STEPS`, such as `--horizon 28` for four weeks of days
+    ");
+    insta::assert_snapshot!(refused("new x --data a.csv --target sold --horizon 1", 2), @"
+    error: say which column holds the times: `--time COLUMN`
+      try: the columns of [HOME]/a.csv are day, shop, sold, same
+    ");
+    insta::assert_snapshot!(refused("new x --data a.csv --target sold --time day --query shop", 2), @"error: `--query` belongs to ranking, and the other flags to forecasting");
+    insta::assert_snapshot!(refused("new x --template ranking --data a.csv --target sold --time day", 2), @"error: `--time` belongs to forecasting, and this is to be a ranking project");
+    insta::assert_snapshot!(refused("new x --data a.csv --target shop --time day --horizon 1", 1), @"
+    error: the column `shop` does not hold numbers
+      try: see what it holds: a single text in it is enough, such as `-` for a missing value
+    ");
+    insta::assert_snapshot!(refused("new x --data a.csv --target sold --test b.csv", 1), @"
+    error: [HOME]/b.csv has no column `sold`, and [HOME]/a.csv has
+      try: its columns are day, shop
+    ");
     assert!(!home.join("x").exists());
 }
 
@@ -638,5 +704,14 @@ fn the_shared_data_sets_become_projects() {
         );
         home.mlx_in(name, "config show").ok();
     }
-    insta::assert_snapshot!(gates, @"");
+    insta::assert_snapshot!(gates, @r#"
+    adult: { auc = { min = 0.5, no_worse_than = "production" } } · columns: {}
+    telco_churn: { auc = { min = 0.5, no_worse_than = "production" } } · columns: {}
+    letter: { accuracy = { min = 0.04, no_worse_than = "production" } } · columns: {}
+    mammography: { auc = { min = 0.5, no_worse_than = "production" } } · columns: {}
+    m4_hourly: { mae = { max = 906.0, no_worse_than = "production" } } · columns: {}
+    lightgbm_rank: { "ndcg@5" = { min = 0.489, no_worse_than = "production" } } · columns: {}
+    airline: { mae = { max = 99.6, no_worse_than = "production" } } · columns: {}
+    etth1: { mae = { max = 2.91, no_worse_than = "production" } } · columns: {}
+    "#);
 }
