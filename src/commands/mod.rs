@@ -9,16 +9,27 @@ mod new;
 mod registry;
 mod doctor;
 mod tour;
+mod gate_check;
+mod models;
+mod promote;
+mod register;
+pub(crate) mod registry_client;
+mod rollback;
 
 use std::panic::AssertUnwindSafe;
 
 use clap::Parser;
 
 use crate::cli::config::ConfigCommand;
-use crate::cli::{Cli, Command};
+use crate::cli::models::ModelsCommand;
+use crate::cli::{Cli, Command, Globals};
 use crate::error::{Error, ExitCode, Result};
 use crate::settings;
+use crate::settings::RegistrySettings;
 use crate::settings::known::Known;
+use crate::settings::promote::PromoteSettings;
+use crate::settings::register::RegisterSettings;
+use crate::settings::rollback::RollbackSettings;
 use crate::ui::{Ui, UiSettings};
 
 /// Parse the command line, run it, and answer the exit code of the process.
@@ -88,16 +99,44 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
                 None => Ok(ExitCode::Done),
             }
         }
-        Command::Register(_) => unbuilt("register"),
-        Command::Promote(_) => unbuilt("promote"),
-        Command::Rollback(_) => unbuilt("rollback"),
-        Command::Models(_) => unbuilt("models"),
         Command::Registry(command) => registry::registry(globals, command, ui).await,
+        Command::Register(args) => {
+            ui.answer(&register::register(&RegisterSettings::new(globals, &args)?, ui).await?)
+        }
+        Command::Promote(args) => {
+            ui.answer(&promote::promote(&PromoteSettings::new(globals, &args)?, ui).await?)
+        }
+        Command::Rollback(args) => {
+            ui.answer(&rollback::rollback(&RollbackSettings::new(globals, &args)?, ui).await?)
+        }
+        Command::Models(command) => models(globals, command, ui).await,
         Command::Tour(args) => ui.answer(&tour::tour(&args, ui).await?),
         Command::Config(ConfigCommand::Show(args)) => ui.answer(&config::show(globals, &args)?),
         Command::Doctor(_) => ui.answer(&doctor::doctor(globals).await),
         Command::Schema(args) => ui.raw(&schema(&args.file)?),
         Command::Completions(args) => ui.raw(&completions::script(&args.shell)?),
+    }
+}
+
+async fn models(globals: &Globals, command: ModelsCommand, ui: &Ui) -> Result<ExitCode> {
+    let project = settings::find_project(globals, &[])?;
+    let registry = RegistrySettings::new(globals, project.as_ref())?;
+    match command {
+        ModelsCommand::List(_) => ui.answer(&models::list(&registry).await?),
+        ModelsCommand::Show(args) => {
+            ui.answer(&models::show(&registry, &args.model.parse()?).await?)
+        }
+        ModelsCommand::History(args) => {
+            ui.answer(&models::history(&registry, &args.model, args.environment.as_deref()).await?)
+        }
+        ModelsCommand::Pull(args) => {
+            let here = settings::working_folder(globals)?;
+            let output = args.output.as_deref();
+            ui.answer(&models::pull(&registry, &args.model.parse()?, output, &here).await?)
+        }
+        ModelsCommand::Delete(args) => ui.answer(
+            &models::delete(&registry, &args.model.parse()?, args.all, args.dry_run).await?,
+        ),
     }
 }
 

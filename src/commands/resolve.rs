@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::registry_client;
 use crate::cli::Globals;
 use crate::error::{Context, Error, Result};
 use crate::model::{Model, Package};
 use crate::registry::ModelReference;
-use crate::settings::{self, Project};
+use crate::settings::{self, Project, RegistrySettings};
 use crate::sys::device;
 use crate::train::run::{self, Run};
 
@@ -35,9 +36,17 @@ pub(crate) async fn model(
             let folder = settings::working_folder(globals)?.join(&path);
             Resolved::new(of_folder(&folder)?, path.display().to_string(), None)
         }
-        Some(registered) => Err(Error::bug(format!(
-            "`{registered}` is looked up once the registry's verbs are here"
-        ))),
+        Some(reference) => {
+            let remote = registry_client::open(&RegistrySettings::new(globals, project)?).await?;
+            let registered = registry_client::find(&remote, &reference).await?;
+            let package = registry_client::package(&remote, &registered).await?;
+            let named = format!("{}/{}", registered.model, registered.version);
+            let meant = match reference {
+                ModelReference::Version(..) => named,
+                reference => format!("{named}, which is {reference}"),
+            };
+            Resolved::new(package, meant, None)
+        }
     }
 }
 

@@ -6,6 +6,9 @@ pub(crate) mod predict;
 pub(crate) mod new;
 pub(crate) mod doctor;
 pub(crate) mod tour;
+pub(crate) mod models;
+pub(crate) mod promote;
+pub(crate) mod register;
 
 use serde::Serialize;
 

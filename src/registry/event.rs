@@ -16,6 +16,18 @@ pub(crate) enum EventKind {
     AliasRemoved,
 }
 
+impl EventKind {
+    /// As people say it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+            Self::AliasSet => "alias set",
+            Self::AliasRemoved => "alias removed",
+        }
+    }
+}
+
 /// One move. The environment's alias is the projection of these: it points to `to` of the last one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Event {
@@ -43,6 +55,12 @@ pub(crate) struct Event {
 impl Event {
     pub(crate) const FIRST_PREVIOUS: &'static str =
         "0000000000000000000000000000000000000000000000000000000000000000";
+
+    /// What the gate said of a promotion; `ungated` where none was asked, nothing for other moves.
+    pub(crate) fn verdict(&self) -> Option<&str> {
+        let said = self.evidence.as_ref().and_then(|evidence| evidence["decision"].as_str());
+        said.or((self.kind == EventKind::Promote).then_some("ungated"))
+    }
 
     /// SHA-256 in lower-case hex over the JSON of the event with an empty `hash`.
     pub(crate) fn computed_hash(&self) -> String {

@@ -87,10 +87,6 @@ impl Gate {
     pub(crate) fn check(&self, table: &str) -> Result<()> {
         for (metric, rule) in &self.0 {
             let key = format!("{table}.{metric}");
-            if rule.min.is_none() && rule.max.is_none() && rule.no_worse_than.is_none() {
-                return Err(Error::user(format!("`{key}` asks for nothing"))
-                    .hint("give it `min`, `max` or `no_worse_than`"));
-            }
             for (name, limit) in [("min", rule.min), ("max", rule.max), ("by", rule.by)] {
                 if limit.is_some_and(|limit| !limit.is_finite()) {
                     return Err(Error::user(format!("`{key}.{name}` is not a finite number")));
@@ -113,6 +109,10 @@ impl Gate {
                         .hint("it says how far behind is still no worse, in the metric's unit"));
                 }
                 _ => {}
+            }
+            if rule.min.is_none() && rule.max.is_none() && rule.no_worse_than.is_none() {
+                return Err(Error::user(format!("`{key}` asks for nothing"))
+                    .hint("give it `min`, `max` or `no_worse_than`"));
             }
             if let Some(environment) = &rule.no_worse_than {
                 environment

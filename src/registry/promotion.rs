@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::history;
 use super::{EnvironmentName, Event, EventKind, ModelName, VersionNumber};
 use crate::error::{Error, Result};
 
@@ -44,11 +45,6 @@ impl Plan {
     }
 }
 
-/// The version that is live in an environment: the projection of its log.
-pub(crate) fn live(events: &[Event], environment: &EnvironmentName) -> Option<VersionNumber> {
-    events.iter().rev().find(|event| event.environment == *environment).and_then(|event| event.to)
-}
-
 /// The plan of a promotion. An `expect` that is already wrong is a conflict before anything is sent.
 pub(crate) fn plan(
     model: &ModelName,
@@ -57,7 +53,7 @@ pub(crate) fn plan(
     to: VersionNumber,
     expect: Expect,
 ) -> Result<Plan> {
-    let live = live(events, environment);
+    let live = history::environment(events, environment).live;
     let from = match expect {
         Expect::WhateverIsLive => live,
         Expect::Nothing => None,
@@ -85,13 +81,11 @@ pub(crate) fn plan_rollback(
     exists: impl Fn(VersionNumber) -> bool,
 ) -> Result<Plan> {
     let history = || format!("see what was live when: `mlx models history {model}`");
-    let live = live(events, environment);
+    let past = history::environment(events, environment);
+    let live = past.live;
     let to = match version {
         Some(version) => {
-            let was_live = events
-                .iter()
-                .any(|event| event.environment == *environment && event.to == Some(version));
-            if !was_live {
+            if !past.was_live(version) {
                 return Err(Error::user(format!(
                     "{model}/{version} was never live in {environment}, so going to it is not a rollback"
                 ))
@@ -99,7 +93,7 @@ pub(crate) fn plan_rollback(
             }
             version
         }
-        None => last_known_good(events, environment, exists).ok_or_else(|| {
+        None => past.last_known_good(exists).ok_or_else(|| {
             let why = match live {
                 None => "nothing is live there".to_owned(),
                 Some(live) => format!("no version but {live} has been live there"),
@@ -115,33 +109,6 @@ pub(crate) fn plan_rollback(
         from: live,
         to,
     })
-}
-
-/// The last version, other than the live one, that an environment was moved *to* and not back *from*.
-///
-/// A rollback marks what it leaves as bad: after 1, 2, 3 and a rollback to 2, another rollback goes
-/// to 1 and not back up to 3.
-pub(crate) fn last_known_good(
-    events: &[Event],
-    environment: &EnvironmentName,
-    exists: impl Fn(VersionNumber) -> bool,
-) -> Option<VersionNumber> {
-    let mut trail: Vec<VersionNumber> = Vec::new();
-    for event in events.iter().filter(|event| event.environment == *environment) {
-        let Some(to) = event.to else { continue };
-        if event.kind == EventKind::Rollback {
-            // Back to where it was: everything after it was rolled away.
-            if let Some(at) = trail.iter().rposition(|version| *version == to) {
-                trail.truncate(at + 1);
-                continue;
-            }
-        }
-        if trail.last() != Some(&to) {
-            trail.push(to);
-        }
-    }
-    let live = live(events, environment);
-    trail.into_iter().rev().find(|version| Some(*version) != live && exists(*version))
 }
 
 /// Someone moved first: who, when it is known, and what is live now.
@@ -215,29 +182,6 @@ mod tests {
                 event
             })
             .collect()
-    }
-
-    fn good(moves: &[i64]) -> Option<u64> {
-        last_known_good(&log(moves), &production(), |_| true).map(|version| version.0)
-    }
-
-    #[test]
-    fn rollbacks_walk_down_the_trail() {
-        assert_eq!(good(&[]), None);
-        assert_eq!(good(&[1]), None);
-        assert_eq!(good(&[1, 2]), Some(1));
-        assert_eq!(good(&[1, 2, 3, -2]), Some(1), "not back up to what was rolled away");
-        assert_eq!(good(&[1, 2, -1]), None);
-        assert_eq!(good(&[1, 2, -1, 3]), Some(1));
-        assert_eq!(good(&[1, 2, 1]), Some(2), "promoting an old version is a step forward");
-        assert_eq!(good(&[1, 2, 0]), Some(2), "an alias removed leaves the last one good");
-    }
-
-    #[test]
-    fn a_deleted_version_is_passed_over() {
-        let there = |version: VersionNumber| version.0 != 2;
-        let found = last_known_good(&log(&[1, 2, 3]), &production(), there);
-        assert_eq!(found, Some(VersionNumber(1)));
     }
 
     #[test]

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 pub(crate) const REGISTRY_URL: &str = "MLX_REGISTRY_URL";
 /// The folder of the embedded registry.
 pub(crate) const REGISTRY_DATA: &str = "MLX_REGISTRY_DATA";
+/// A token that the remote registry knows us by.
+pub(crate) const REGISTRY_TOKEN: &str = "MLX_REGISTRY_TOKEN";
+/// How long a remote registry may be silent, such as `10s`.
+pub(crate) const REGISTRY_TIMEOUT: &str = "MLX_REGISTRY_TIMEOUT";
 /// The user's configuration file.
 pub(crate) const CONFIG: &str = "MLX_CONFIG";
 /// The device to train on.
@@ -16,6 +20,10 @@ pub(crate) const SEED: &str = "MLX_SEED";
 pub(crate) const BUDGET: &str = "MLX_BUDGET";
 /// MLflow's address of the registry, read where `MLX_REGISTRY_URL` is not set.
 pub(crate) const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
+/// MLflow's ways to say who asks, read where `MLX_REGISTRY_TOKEN` is not set.
+pub(crate) const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
+pub(crate) const MLFLOW_TRACKING_USERNAME: &str = "MLFLOW_TRACKING_USERNAME";
+pub(crate) const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
 /// No colour (<https://no-color.org>).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// The kind of terminal; `dumb` shows no colour.

@@ -9,6 +9,10 @@ pub(crate) mod known;
 pub(crate) mod layers;
 pub(crate) mod new;
 pub(crate) mod project;
+pub(crate) mod promote;
+pub(crate) mod register;
+pub(crate) mod registry;
+pub(crate) mod rollback;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +26,7 @@ use crate::ui::UiSettings;
 
 pub(crate) use layers::{Layers, Origin};
 pub(crate) use project::ProjectSettings;
+pub(crate) use registry::RegistrySettings;
 
 /// A project: its folder and what its `mlx.toml`, environment and flags say together.
 #[derive(Clone, Debug)]

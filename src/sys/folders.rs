@@ -16,6 +16,11 @@ pub(crate) fn registry_data() -> Result<PathBuf> {
     Ok(base()?.data_dir().join("mlx").join("registry"))
 }
 
+/// Where what can be fetched again is kept: `~/.cache/mlx` on Linux.
+pub(crate) fn cache() -> Result<PathBuf> {
+    Ok(base()?.cache_dir().join("mlx"))
+}
+
 fn base() -> Result<impl BaseStrategy> {
     etcetera::choose_base_strategy().map_err(|error| {
         Error::user(format!("cannot tell the home folder: {error}"))

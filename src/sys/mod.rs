@@ -7,4 +7,5 @@ pub(crate) mod folders;
 pub(crate) mod git;
 pub(crate) mod machine;
 pub(crate) mod random;
+pub(crate) mod secret;
 pub(crate) mod signals;

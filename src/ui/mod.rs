@@ -8,6 +8,9 @@ pub(crate) mod eval;
 pub(crate) mod predict;
 mod new;
 pub(crate) mod doctor;
+pub(crate) mod models;
+pub(crate) mod promote;
+pub(crate) mod register;
 pub(crate) mod table;
 pub(crate) mod tour;
 
@@ -174,6 +177,14 @@ impl Ui {
             .map_err(|error| Error::bug(format!("cannot write an event as JSON: {error}")))?;
         write_stdout(&format!("{line}\n"))
     }
+}
+
+/// A time as tables show it: `2026-11-23 21:15:40`, in UTC.
+pub(crate) fn time(timestamp_ms: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(timestamp_ms).map_or_else(
+        || timestamp_ms.to_string(),
+        |time| time.format("%Y-%m-%d %H:%M:%S").to_string(),
+    )
 }
 
 fn width(terminal: bool) -> usize {

@@ -1,0 +1,115 @@
+//! A gate held against a version: its package and those it is compared with, on the project's test data.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::registry_client::{self, Registered};
+use crate::data::{self, Dataset, LoadRequest};
+use crate::error::{Context, Error, Result};
+use crate::eval;
+use crate::outcome::promote::{Evaluated, GateReport};
+use crate::registry::gate::{Gate, Metrics, Reference};
+use crate::registry::{EnvironmentName, Event, history};
+use crate::remote::Remote;
+use crate::settings::Project;
+use crate::sys::device;
+use crate::ui::Ui;
+
+pub(crate) struct GateCheck {
+    pub report: GateReport,
+    pub evaluated: Option<Evaluated>,
+    /// What the history keeps of the decision.
+    pub evidence: Option<Value>,
+}
+
+/// Evaluate and decide. Everything compared is scored on the same rows in this one process.
+pub(crate) async fn run(
+    project: &Project,
+    environment: &EnvironmentName,
+    gate: &Gate,
+    remote: &Remote,
+    candidate: &Registered,
+    events: &[Event],
+    ui: &Ui,
+) -> Result<GateCheck> {
+    let settings = &project.settings;
+    let dataset = data::load(&LoadRequest {
+        task: settings.project.task,
+        settings: &settings.data,
+        columns: &settings.columns,
+        root: &project.root,
+        seed: settings.train.seed,
+    })?;
+    ui.note(&format!("checking {}/{} for {environment}", candidate.model, candidate.version));
+    let measured = measure(remote, candidate, &dataset).await?;
+
+    let mut references = BTreeMap::new();
+    let mut compared = serde_json::Map::new();
+    for name in gate.references()? {
+        let Some(version) = history::environment(events, &name).live else {
+            references.insert(name.to_string(), Reference::NothingLive);
+            continue;
+        };
+        let live = Registered { model: candidate.model.clone(), version };
+        let of_live = if live == *candidate {
+            measured.clone()
+        } else {
+            ui.note(&format!("comparing with {}/{version}, live in {name}", live.model));
+            measure(remote, &live, &dataset).await?
+        };
+        compared.insert(name.to_string(), json!({ "version": version, "digest": of_live.digest }));
+        let reference = Reference::Live { version, metrics: of_live.metrics };
+        references.insert(name.to_string(), reference);
+    }
+
+    let report = gate
+        .evaluate(&measured.metrics, &references)
+        .context(|| format!("[gates.{environment}]"))?;
+    let data: Vec<Value> = dataset
+        .sources
+        .iter()
+        .map(|source| json!({ "path": source.path, "sha256": source.sha256 }))
+        .collect();
+    let evidence = json!({
+        "decision": report.decision,
+        "environment": environment,
+        "rules": report.rules,
+        "gate": gate,
+        "model": { "version": candidate.version, "digest": measured.digest },
+        "compared": compared,
+        "data": data,
+        "rows": measured.rows,
+        "mlx_version": env!("CARGO_PKG_VERSION"),
+    });
+    let data = match &settings.data.test {
+        Some(file) => file.clone(),
+        None => format!("the test split of {}", settings.data.train),
+    };
+    let evaluated = Some(Evaluated { rows: measured.rows, data });
+    Ok(GateCheck { report, evaluated, evidence: Some(evidence) })
+}
+
+#[derive(Clone)]
+struct Measured {
+    digest: String,
+    rows: usize,
+    metrics: Metrics,
+}
+
+async fn measure(remote: &Remote, registered: &Registered, dataset: &Dataset) -> Result<Measured> {
+    let Registered { model, version } = registered;
+    let package = registry_client::package(remote, registered).await?;
+    // The gate's numbers must not depend on where it runs.
+    let loaded = package.model(&device::open("cpu")?)?;
+    let evaluation = eval::on_dataset(&loaded, dataset)
+        .context(|| format!("cannot evaluate {model}/{version}"))?;
+    if evaluation.rows == 0 {
+        return Err(Error::user("there are no rows to evaluate on"));
+    }
+    Ok(Measured {
+        digest: package.digest,
+        rows: evaluation.rows,
+        metrics: evaluation.metrics.into_iter().map(|metric| (metric.name, metric.value)).collect(),
+    })
+}

@@ -1,0 +1,193 @@
+//! `mlx models`: what is registered, and what happened to it.
+
+use std::path::{Path, PathBuf};
+
+use super::registry_client::{self, Registered};
+use crate::error::{Error, Result};
+use crate::model::Package;
+use crate::outcome::models::{
+    ListedModel, ModelsDeleteOutcome, ModelsHistoryOutcome, ModelsListOutcome, ModelsPullOutcome,
+    ModelsShowOutcome, ShownFile, ShownVersion, VersionDetail,
+};
+use crate::registry::{EnvironmentName, ModelName, ModelReference, VersionNumber};
+use crate::remote::{Remote, VersionRecord};
+use crate::settings::RegistrySettings;
+
+pub(crate) async fn list(registry: &RegistrySettings) -> Result<ModelsListOutcome> {
+    let remote = registry_client::open(registry).await?;
+    let models = remote
+        .models()
+        .await?
+        .into_iter()
+        .map(|model| ListedModel {
+            name: model.name,
+            latest: model.latest,
+            environments: model.environments,
+            updated_ms: model.updated_ms,
+        })
+        .collect();
+    Ok(ModelsListOutcome { registry: remote.address().to_owned(), models })
+}
+
+pub(crate) async fn show(
+    registry: &RegistrySettings,
+    reference: &ModelReference,
+) -> Result<ModelsShowOutcome> {
+    let remote = registry_client::open(registry).await?;
+    let (name, one) = match reference {
+        ModelReference::Latest(name) => (name.clone(), None),
+        reference => {
+            let Registered { model, version } = registry_client::find(&remote, reference).await?;
+            (model, Some(version))
+        }
+    };
+    let model = remote.model(&name).await?;
+    let (versions, detail) = match one {
+        None => (remote.versions(&name).await?, None),
+        Some(version) => {
+            let record = remote.version(&name, version).await?;
+            let detail = detail(&remote, &name, &record).await?;
+            (vec![record], Some(detail))
+        }
+    };
+    Ok(ModelsShowOutcome {
+        model: model.name,
+        project_id: model.tags.get(VersionRecord::PROJECT).cloned(),
+        created_ms: model.created_ms,
+        environments: model.environments,
+        versions: versions.into_iter().map(shown).collect(),
+        detail,
+    })
+}
+
+fn shown(record: VersionRecord) -> ShownVersion {
+    ShownVersion {
+        digest: record.digest().map(str::to_owned),
+        run: record.tags.get(VersionRecord::RUN).cloned(),
+        version: record.version,
+        actor: record.actor,
+        created_ms: record.created_ms,
+        environments: record.environments,
+    }
+}
+
+async fn detail(
+    remote: &Remote,
+    name: &ModelName,
+    record: &VersionRecord,
+) -> Result<VersionDetail> {
+    let run = match record.run_id.as_str() {
+        "" => None,
+        id => remote.find_run(id).await?,
+    };
+    let metrics = run.map(|run| run.data.metrics).unwrap_or_default();
+    let files = remote.files(name, record.version).await?;
+    Ok(VersionDetail {
+        metrics: metrics.into_iter().map(|metric| (metric.key, metric.value)).collect(),
+        files: files
+            .into_iter()
+            .map(|file| ShownFile {
+                path: file.path,
+                size_bytes: file.size_bytes,
+                sha256: file.sha256,
+            })
+            .collect(),
+        tags: record.tags.clone(),
+    })
+}
+
+pub(crate) async fn history(
+    registry: &RegistrySettings,
+    model: &str,
+    environment: Option<&str>,
+) -> Result<ModelsHistoryOutcome> {
+    let environment: Option<EnvironmentName> = environment.map(str::parse).transpose()?;
+    let model = plain_name(model)?;
+    let remote = registry_client::open(registry).await?;
+    let events = remote.events(&model, environment.as_ref()).await?;
+    Ok(ModelsHistoryOutcome { model, events })
+}
+
+pub(crate) async fn pull(
+    registry: &RegistrySettings,
+    reference: &ModelReference,
+    output: Option<&Path>,
+    working_folder: &Path,
+) -> Result<ModelsPullOutcome> {
+    let remote = registry_client::open(registry).await?;
+    let Registered { model, version } = registry_client::find(&remote, reference).await?;
+    let default = PathBuf::from(format!("{model}-{version}"));
+    let path = working_folder.join(output.unwrap_or(&default));
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::user(format!("{} is there already", path.display()))
+            .hint("name another folder: `mlx models pull … -o DIR`"));
+    }
+    let files = remote.files(&model, version).await?;
+    remote.download(&model, version, &files, &path).await?;
+    let manifest = files.iter().find(|file| file.path == Package::MANIFEST);
+    Ok(ModelsPullOutcome {
+        model,
+        version,
+        digest: manifest.map(|file| file.sha256.clone()),
+        path,
+        files: files.len(),
+        size_bytes: files.iter().map(|file| file.size_bytes).sum(),
+    })
+}
+
+pub(crate) async fn delete(
+    registry: &RegistrySettings,
+    reference: &ModelReference,
+    all: bool,
+    dry_run: bool,
+) -> Result<ModelsDeleteOutcome> {
+    let (name, version) = match (reference, all) {
+        (ModelReference::Version(name, version), false) => (name.clone(), Some(*version)),
+        (ModelReference::Latest(name), true) => (name.clone(), None),
+        (ModelReference::Latest(name), false) => {
+            return Err(Error::usage(format!("`{name}` names a model and not a version")).hint(
+                format!("delete one version with `mlx models delete {name}/VERSION`, or all of it with `--all`"),
+            ));
+        }
+        (_, true) => {
+            return Err(Error::usage(format!("`--all` takes a model's name, not `{reference}`")));
+        }
+        // What an environment points to may change between typing and doing.
+        (_, false) => {
+            return Err(Error::usage(format!("`{reference}` does not name one version"))
+                .hint("name it by its number: `mlx models delete NAME/VERSION`"));
+        }
+    };
+    let remote = registry_client::open(registry).await?;
+    let model = remote.model(&name).await?;
+    let live: Vec<String> = model
+        .environments
+        .iter()
+        .filter(|(_, live)| version.is_none_or(|version| version == **live))
+        .map(|(environment, live)| format!("{name}/{live} in {environment}"))
+        .collect();
+    if !live.is_empty() {
+        return Err(Error::user(format!("cannot delete what is live: {}", live.join(", ")))
+            .hint("promote another version there, or roll back, first"));
+    }
+    let versions: Vec<VersionNumber> = match version {
+        Some(version) => vec![remote.version(&name, version).await?.version],
+        None => remote.versions(&name).await?.iter().map(|record| record.version).collect(),
+    };
+    if !dry_run {
+        // The registry checks again, in the transaction that deletes.
+        match version {
+            Some(version) => remote.delete_version(&name, version).await?,
+            None => remote.delete_model(&name).await?,
+        }
+    }
+    Ok(ModelsDeleteOutcome { model: name, versions, all, dry_run })
+}
+
+fn plain_name(text: &str) -> Result<ModelName> {
+    match text.parse()? {
+        ModelReference::Latest(name) => Ok(name),
+        _ => Err(Error::usage(format!("`{text}` is not a model's name"))
+            .hint("write the name alone: `mlx models history NAME --env ENV`")),
+    }
+}

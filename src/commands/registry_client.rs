@@ -1,0 +1,121 @@
+//! The registry as commands use it: opened, references looked up, packages fetched.
+
+use std::path::PathBuf;
+
+use crate::api::mlx::VersionFile;
+use crate::error::{Error, Result, closest};
+use crate::model::Package;
+use crate::registry::{ModelName, ModelReference, VersionNumber};
+use crate::remote::{Credentials, HttpSettings, Remote};
+use crate::serve::registry::{Identity, router};
+use crate::settings::RegistryTarget;
+use crate::settings::registry::{Login, RegistrySettings};
+use crate::store::Store;
+use crate::sys::folders;
+
+/// The registry of the settings: over HTTP, or its router in this process over the store's folder.
+pub(crate) async fn open(settings: &RegistrySettings) -> Result<Remote> {
+    match &settings.target {
+        RegistryTarget::Embedded(folder) => {
+            let store = Store::open(folder).await?;
+            let router = router(store, Identity::Is(settings.actor.clone()));
+            Ok(Remote::in_process(router, settings.target.to_string()))
+        }
+        RegistryTarget::Remote(base) => Remote::connect(HttpSettings {
+            base: base.clone(),
+            credentials: match &settings.login {
+                Login::None => Credentials::None,
+                Login::Token(token) => Credentials::Bearer(token.clone()),
+                Login::Password { user, password } => {
+                    Credentials::Basic { user: user.clone(), password: password.clone() }
+                }
+            },
+            timeout: settings.timeout,
+        }),
+    }
+}
+
+/// A version of a registered model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Registered {
+    pub model: ModelName,
+    pub version: VersionNumber,
+}
+
+/// The version that a reference means now.
+pub(crate) async fn find(remote: &Remote, reference: &ModelReference) -> Result<Registered> {
+    match reference {
+        ModelReference::Version(name, version) => {
+            remote.version(name, *version).await?;
+            Ok(Registered { model: name.clone(), version: *version })
+        }
+        ModelReference::Latest(name) => match remote.model(name).await?.latest {
+            Some(version) => Ok(Registered { model: name.clone(), version }),
+            None => Err(Error::user(format!("`{name}` has no versions yet"))
+                .hint("register a run: `mlx register`")),
+        },
+        ModelReference::Environment(name, environment) => {
+            let model = remote.model(name).await?;
+            if let Some(version) = model.environments.get(environment.as_str()) {
+                return Ok(Registered { model: name.clone(), version: *version });
+            }
+            let error = Error::user(format!("nothing of `{name}` is live in {environment}"));
+            let known = model.environments.keys().map(String::as_str);
+            Err(match closest(environment.as_str(), known) {
+                Some(close) => error.hint(format!("did you mean `{name}@{close}`?")),
+                None => error
+                    .hint(format!("promote a version: `mlx promote {name} --to {environment}`")),
+            })
+        }
+        ModelReference::Run(_) | ModelReference::Path(_) => {
+            Err(Error::user(format!("`{reference}` is not in a registry"))
+                .hint("write `NAME`, `NAME/VERSION` or `NAME@ENVIRONMENT`"))
+        }
+    }
+}
+
+/// A version's package: verified, and kept so that it is fetched once.
+///
+/// It is kept by its digest, so what another registry calls something else is still the same package.
+pub(crate) async fn package(remote: &Remote, registered: &Registered) -> Result<Package> {
+    let Registered { model, version } = registered;
+    let files = remote.files(model, *version).await?;
+    let Some(manifest) = files.iter().find(|file| file.path == Package::MANIFEST) else {
+        return Err(Error::user(format!(
+            "{model}/{version} is no mlx package: it has no {}",
+            Package::MANIFEST
+        ))
+        .hint("another tool registered it; `mlx models pull` downloads its files as they are"));
+    };
+    let dir = kept(manifest)?;
+    if dir.exists() {
+        match verified(&dir) {
+            Ok(package) => return Ok(package),
+            // Somebody changed it, or a disk did. It can be had again.
+            Err(_) => {
+                std::fs::remove_dir_all(&dir).map_err(|error| Error::file("remove", &dir, error))?
+            }
+        }
+    }
+    match remote.download(model, *version, &files, &dir).await {
+        // Another process fetched the same package meanwhile.
+        Err(_) if dir.exists() => {}
+        downloaded => downloaded?,
+    }
+    verified(&dir).map_err(|error| error.context(format!("{model}/{version}")))
+}
+
+fn verified(dir: &std::path::Path) -> Result<Package> {
+    let package = Package::open(dir)?;
+    package.verify()?;
+    Ok(package)
+}
+
+fn kept(manifest: &VersionFile) -> Result<PathBuf> {
+    // It comes from a server and becomes a path.
+    if manifest.sha256.len() != 64 || !manifest.sha256.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
+        return Err(Error::user(format!("`{}` is not a SHA-256", manifest.sha256)));
+    }
+    Ok(folders::cache()?.join("packages").join(&manifest.sha256))
+}

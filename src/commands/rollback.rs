@@ -1,0 +1,101 @@
+//! `mlx rollback`: back to the last known good version, whose bytes are checked before the pointer moves.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::registry_client;
+use crate::api::mlx::MoveRequest;
+use crate::error::{Context, Error, Result};
+use crate::model::Package;
+use crate::outcome::promote::{Checked, RollbackOutcome};
+use crate::registry::{ModelName, VersionNumber, promotion};
+use crate::remote::Remote;
+use crate::settings::rollback::RollbackSettings;
+use crate::sys::random;
+use crate::ui::Ui;
+
+pub(crate) async fn rollback(settings: &RollbackSettings, ui: &Ui) -> Result<RollbackOutcome> {
+    let RollbackSettings { model, environment, .. } = settings;
+    let remote = registry_client::open(&settings.registry).await?;
+    let events = remote.events(model, None).await?;
+    if let Some(version) = settings.version {
+        remote.version(model, version).await?;
+    }
+    let there: BTreeSet<VersionNumber> =
+        remote.versions(model).await?.into_iter().map(|record| record.version).collect();
+    let plan =
+        promotion::plan_rollback(model, &events, environment, settings.version, |version| {
+            there.contains(&version)
+        })?;
+    if plan.is_done() {
+        return Ok(RollbackOutcome {
+            plan,
+            checked: None,
+            already_live: true,
+            dry_run: settings.dry_run,
+            event: None,
+        });
+    }
+
+    ui.note(&format!("checking {model}/{} before {environment} moves to it", plan.to));
+    let (checked, digest) =
+        check(&remote, model, plan.to).await.context(|| format!("{environment} stays as it is"))?;
+    let event = if settings.dry_run {
+        None
+    } else {
+        let request = MoveRequest {
+            operation_id: random::hex_id(16),
+            kind: plan.kind,
+            environment: environment.clone(),
+            to: plan.to,
+            expect: plan.from,
+            reason: settings.reason.clone(),
+            evidence: Some(json!({
+                "model": { "version": plan.to, "digest": digest },
+                "checked": checked,
+                "mlx_version": env!("CARGO_PKG_VERSION"),
+            })),
+            actor: Some(settings.registry.actor.clone()),
+        };
+        Some(remote.move_environment(model, &request).await?)
+    };
+    Ok(RollbackOutcome {
+        plan,
+        checked: Some(checked),
+        already_live: false,
+        dry_run: settings.dry_run,
+        event,
+    })
+}
+
+/// Fetch a version afresh, check every byte, and score its example.
+///
+/// A copy kept from an earlier download would prove nothing about what the registry holds now.
+async fn check(
+    remote: &Remote,
+    model: &ModelName,
+    version: VersionNumber,
+) -> Result<(Checked, Option<String>)> {
+    let files = remote.files(model, version).await?;
+    let folder = tempfile::Builder::new()
+        .prefix("mlx-rollback-")
+        .tempdir()
+        .map_err(|error| Error::user(format!("cannot make a temporary folder: {error}")))?;
+    let dir = folder.path().join("package");
+    remote.download(model, version, &files, &dir).await?;
+    let mut checked = Checked {
+        version,
+        files: files.len(),
+        size_bytes: files.iter().map(|file| file.size_bytes).sum(),
+        example_rows: None,
+        note: None,
+    };
+    if !dir.join(Package::MANIFEST).exists() {
+        checked.note = Some("not an mlx package, so nothing was scored".into());
+        return Ok((checked, None));
+    }
+    let package = Package::open(&dir)?;
+    package.verify()?;
+    Ok((checked, Some(package.digest)))
+}

@@ -1,0 +1,109 @@
+//! What `mlx models …` answers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Outcome;
+use crate::registry::{Event, ModelName, VersionNumber};
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelsListOutcome {
+    pub registry: String,
+    pub models: Vec<ListedModel>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ListedModel {
+    pub name: String,
+    pub latest: Option<VersionNumber>,
+    /// What is live where.
+    pub environments: BTreeMap<String, VersionNumber>,
+    pub updated_ms: i64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelsShowOutcome {
+    pub model: String,
+    pub project_id: Option<String>,
+    pub created_ms: i64,
+    pub environments: BTreeMap<String, VersionNumber>,
+    /// Newest first; the one version where one was asked for.
+    pub versions: Vec<ShownVersion>,
+    /// More of the one version that was asked for.
+    pub detail: Option<VersionDetail>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownVersion {
+    pub version: VersionNumber,
+    /// The package's digest; null where mlx did not make the version.
+    pub digest: Option<String>,
+    /// mlx's id of the run that made it.
+    pub run: Option<String>,
+    pub actor: String,
+    pub created_ms: i64,
+    pub environments: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct VersionDetail {
+    pub metrics: BTreeMap<String, f64>,
+    pub files: Vec<ShownFile>,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownFile {
+    pub path: String,
+    pub size_bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelsHistoryOutcome {
+    pub model: ModelName,
+    /// Oldest first.
+    pub events: Vec<Event>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelsPullOutcome {
+    pub model: ModelName,
+    pub version: VersionNumber,
+    /// The package's digest; null where mlx did not make the version.
+    pub digest: Option<String>,
+    pub path: PathBuf,
+    pub files: usize,
+    pub size_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelsDeleteOutcome {
+    pub model: ModelName,
+    pub versions: Vec<VersionNumber>,
+    /// The model itself went as well.
+    pub all: bool,
+    pub dry_run: bool,
+}
+
+impl Outcome for ModelsListOutcome {
+    const SCHEMA: &'static str = "mlx.models.list/1";
+}
+
+impl Outcome for ModelsShowOutcome {
+    const SCHEMA: &'static str = "mlx.models.show/1";
+}
+
+impl Outcome for ModelsHistoryOutcome {
+    const SCHEMA: &'static str = "mlx.models.history/1";
+}
+
+impl Outcome for ModelsPullOutcome {
+    const SCHEMA: &'static str = "mlx.models.pull/1";
+}
+
+impl Outcome for ModelsDeleteOutcome {
+    const SCHEMA: &'static str = "mlx.models.delete/1";
+}
