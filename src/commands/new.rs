@@ -1,6 +1,8 @@
 //! `mlx new` and `mlx init`: a project that trains as it stands.
 
-use crate::data::{Table, Task};
+use std::collections::BTreeMap;
+
+use crate::data::{self, DataSettings, ReadOptions, Task};
 use crate::error::{Error, Result};
 use crate::outcome::new::{FileOutcome, FileState, GitOutcome, NewOutcome};
 use crate::scaffold::own_data::Findings;
@@ -171,10 +173,18 @@ struct Own {
 }
 
 fn own_data(settings: &NewSettings, own: &OwnData, said: Option<Task>) -> Result<Own> {
-    let table = read(&own.train)?;
+    let settled = DataSettings {
+        format: own.format.clone(),
+        id: own.id.clone(),
+        series: own.series.clone(),
+        query: own.query.clone(),
+        ..DataSettings::default()
+    };
+    let options = ReadOptions::new(&settled, &BTreeMap::new());
+    let table = data::read(&own.train, &options)?;
     let findings = own.examine(said, &table)?;
     if let Some(test) = &own.test {
-        let table = read(test)?;
+        let table = data::read(test, &options)?;
         own.examine_test(&findings, test, &table)?;
     }
     let files = own_files::locate(own, &settings.folder, &settings.here)?;
@@ -187,11 +197,6 @@ fn own_data(settings: &NewSettings, own: &OwnData, said: Option<Task>) -> Result
     };
     let Findings { task, columns, gate, .. } = findings;
     Ok(Own { task, data, columns, gate, copies: files.copies, notes: files.notes })
-}
-
-/// Until tables can be read from files.
-fn read(path: &std::path::Path) -> Result<Table> {
-    Err(Error::bug(format!("reading {} is not built yet", path.display())))
 }
 
 /// A template, ours or a team's, has to give a `mlx.toml` that every other command can read.

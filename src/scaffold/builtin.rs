@@ -52,3 +52,46 @@ fn file(path: &str, content: &str, why: &str) -> TemplateFile {
         why: why.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{self, DataSettings, LoadRequest};
+    use crate::scaffold::{Content, Context, ProjectContext, place, render};
+
+    #[test]
+    fn every_template_has_data_that_loads_as_its_settings_say() {
+        let home = tempfile::tempdir().unwrap();
+        for task in [Task::Classification, Task::Forecasting, Task::Ranking] {
+            let project = ProjectContext {
+                name: "x".into(),
+                owner: Some("\"a\" team".into()),
+                id: "1".into(),
+            };
+            let context = Context::example("new", task, project);
+            let files = render(&template(task, true), &context).unwrap();
+            let folder = home.path().join(task.name());
+            place::new_folder(&folder, &files, |_| Ok(())).unwrap();
+
+            let Content::Bytes(settings) = &files[0].content else { panic!("mlx.toml is text") };
+            let settings: toml::Table = String::from_utf8_lossy(settings).parse().unwrap();
+            assert_eq!(settings["project"]["owner"].as_str(), Some("\"a\" team"));
+            let data: DataSettings = settings["data"].clone().try_into().unwrap();
+            let request = LoadRequest {
+                task,
+                settings: &data,
+                columns: &BTreeMap::new(),
+                root: &folder,
+                seed: 7,
+            };
+            let dataset = data::load(&request).unwrap();
+            for (name, part) in
+                [("train", &dataset.train), ("valid", &dataset.valid), ("test", &dataset.test)]
+            {
+                assert!(part.rows > 50, "{task:?} {name}: {} rows", part.rows);
+            }
+            // Nothing that the reader would have to warn a newcomer of.
+            assert_eq!(dataset.notices, Vec::<String>::new(), "{task:?}");
+        }
+    }
+}

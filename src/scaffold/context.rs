@@ -125,7 +125,7 @@ impl Context {
                     "ndcg@5",
                     "min",
                     0.55,
-                    "1 has the best five first; a shuffled order gets about 0.4",
+                    "1 has the best five first; a shuffled order gets about 0.36",
                 ),
                 "Which products should a search show first? A ranking project.",
                 include_str!("../../templates/ranking/story.md"),

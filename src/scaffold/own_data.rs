@@ -119,7 +119,7 @@ impl OwnData {
                 let time = self
                     .time
                     .as_ref()
-                    .ok_or_else(|| self.missing("--time", "that holds the times", table))?;
+                    .ok_or_else(|| self.missing("--time", "holds the times", table))?;
                 if self.horizon.is_none_or(|horizon| horizon == 0) {
                     return Err(Error::usage("say how many steps ahead to forecast")
                         .hint("`--horizon STEPS`, such as `--horizon 28` for four weeks of days"));
@@ -129,18 +129,18 @@ impl OwnData {
                 } else {
                     let target =
                         target.ok_or_else(|| self.missing("--target", "to forecast", table))?;
-                    forecast_gate(&long_series(table, target, &self.series))?
+                    forecast_gate(&long_series(table, numbers(target)?, &self.series))?
                 }
             }
             Task::Ranking => {
                 let svmlight = is_svmlight(table);
                 let by_default = |name: &'static str| table.column(name).filter(|_| svmlight);
                 let query = query.or(by_default(SVMLIGHT.1)).ok_or_else(|| {
-                    self.missing("--query", "that groups rows into one query's candidates", table)
+                    self.missing("--query", "groups rows into one query's candidates", table)
                 })?;
                 let target = target
                     .or(by_default(SVMLIGHT.0))
-                    .ok_or_else(|| self.missing("--target", "of relevance", table))?;
+                    .ok_or_else(|| self.missing("--target", "holds the relevance", table))?;
                 data.query = Some(query.name.clone());
                 data.target = Some(target.name.clone());
                 ranking_gate(query, target)?
@@ -329,8 +329,7 @@ fn wide_series(table: &Table, time: &str, left_out: &[String]) -> Vec<Vec<f64>> 
         .collect()
 }
 
-fn long_series(table: &Table, target: &Column, keys: &[String]) -> Vec<Vec<f64>> {
-    let Values::Numbers(values) = &target.values else { return Vec::new() };
+fn long_series(table: &Table, values: &[f64], keys: &[String]) -> Vec<Vec<f64>> {
     let keys: Vec<_> = keys.iter().filter_map(|key| table.column(key)).collect();
     let mut series = BTreeMap::<Vec<u64>, Vec<f64>>::new();
     for (row, value) in values.iter().enumerate() {

@@ -95,7 +95,9 @@ fn clone_by_git(address: &str, folder: &Path) -> Result<()> {
 
 fn fetch_error(address: &str, error: &git2::Error) -> Error {
     let message = format!("cannot fetch {address}: {}", error.message());
-    if error.message().contains(https::OUT_OF_REACH) || error.class() == git2::ErrorClass::Net {
+    let over_http = address.starts_with("http");
+    let no_connection = error.class() == git2::ErrorClass::Net && !over_http;
+    if error.message().contains(https::OUT_OF_REACH) || no_connection {
         Error::unreachable(message).hint("check the address and the network, and try again")
     } else if error.message().contains("credentials") {
         Error::new(crate::error::ExitCode::NotAllowed, message).hint(
