@@ -27,7 +27,7 @@ use score::Points;
 use windows::{Judged, Origins, Shape};
 
 /// Multiplications that an epoch may take: where there are more windows, each epoch draws from them.
-const EPOCH_WORK: usize = 6_000_000_000;
+const EPOCH_WORK: usize = 3_000_000_000;
 /// Multiplications that a look at validation may take.
 const VALID_WORK: usize = 300_000_000;
 
@@ -75,13 +75,11 @@ pub(crate) fn learner(
     }
     let valid = Valid::new(&set, judged, &shape);
 
-    let kinds =
-        dataset.train.columns.iter().map(|column| (column.name.clone(), column.kind)).collect();
     let not_negative = train.values.iter().flatten().all(|value| value.is_nan() || *value >= 0.0);
     let spec = Spec {
         kind: "linear".into(),
         data: settings.clone(),
-        kinds,
+        kinds: dataset.kinds(),
         axis: set.axis.clone(),
         horizon,
         season,

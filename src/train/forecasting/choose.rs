@@ -17,6 +17,10 @@ const ENOUGH: usize = 32;
 /// Operations that gathering the equations of one candidate may take, and of the chosen one.
 const TRIAL_WORK: usize = 5_000_000_000;
 const FINAL_WORK: usize = 20_000_000_000;
+/// How much better another scale than the mixed one has to be: it serves one of the two errors alone.
+const UNUSUAL_SCALE: f64 = 1.03;
+/// A trial this near to the best is as good.
+const AS_GOOD: f64 = 1.02;
 /// The longest look-back that is tried unasked.
 const LONGEST: usize = 1024;
 
@@ -58,16 +62,16 @@ pub(super) fn choose(
     let base = shape(season, Scale::Mixed);
     let mut fit_ends = ends.to_vec();
     let mut judges = judged(set, ends, &base, horizon, 20_000);
-    if judges.len() < ENOUGH {
-        let lengths = lengths(set, ends);
-        let hold = horizon.min(lengths[lengths.len() / 2] / 5) as i64;
-        fit_ends.iter_mut().for_each(|end| *end -= hold);
-        let more = judged(set, &fit_ends, &base, 1, 256);
-        if more.is_empty() {
-            fit_ends = ends.to_vec();
-        } else {
-            judges = more;
-        }
+    // One origin a series is a draw; the steps before validation are judged as well.
+    let lengths_now = lengths(set, ends);
+    let hold = (2 * horizon).min(lengths_now[lengths_now.len() / 2] / 5) as i64;
+    fit_ends.iter_mut().for_each(|end| *end -= hold);
+    let stride = if judges.len() < ENOUGH { 1 } else { horizon };
+    let more = judged(set, &fit_ends, &base, stride, 20_000);
+    if more.len() > judges.len() {
+        judges = more;
+    } else {
+        fit_ends = ends.to_vec();
     }
 
     let look_backs = match look_back {
@@ -80,7 +84,12 @@ pub(super) fn choose(
     }
     if let Some(best) = best(&trials) {
         for scale in [Scale::Change, Scale::Spread] {
-            trials.extend(attempt(set, &fit_ends, &judges, shape(best.shape.look_back, scale))?);
+            let others = attempt(set, &fit_ends, &judges, shape(best.shape.look_back, scale))?;
+            trials.extend(
+                others
+                    .into_iter()
+                    .map(|trial| Trial { score: trial.score * UNUSUAL_SCALE, ..trial }),
+            );
         }
     }
     let best = best(&trials).unwrap_or(Trial {
@@ -137,8 +146,16 @@ fn look_backs(lengths: &[usize], horizon: usize, season: usize) -> Vec<usize> {
     candidates
 }
 
+/// The best trial; of those that are as good, the one that looks back the farthest. Trials are fitted
+/// on less than the final map is, which costs a long look-back more than a short one.
 fn best(trials: &[Trial]) -> Option<Trial> {
-    trials.iter().copied().min_by(|a, b| a.score.total_cmp(&b.score))
+    let order = |a: &&Trial, b: &&Trial| a.score.total_cmp(&b.score);
+    let first = trials.iter().min_by(order)?;
+    trials
+        .iter()
+        .filter(|trial| trial.score <= first.score * AS_GOOD)
+        .max_by(|a, b| a.shape.look_back.cmp(&b.shape.look_back).then(order(&b, &a)))
+        .copied()
 }
 
 /// The maps that are pulled towards: naive, which is zero everywhere, then seasonal naive.
@@ -158,7 +175,7 @@ fn maps(shape: &Shape) -> Vec<Vec<f64>> {
 /// Every strength and pull of one shape, judged.
 fn attempt(set: &SeriesSet, ends: &[i64], judges: &[Judged], shape: Shape) -> Result<Vec<Trial>> {
     let work = (shape.look_back * shape.horizon).max(1);
-    let most = (30_000_000 / work).clamp(64, judges.len().max(64));
+    let most = (20_000_000 / work).clamp(64, judges.len().max(64));
     let step = judges.len().div_ceil(most).max(1);
     let judges: Vec<Judged> = judges.iter().step_by(step).cloned().collect();
     let windows: Vec<Option<Window>> =
