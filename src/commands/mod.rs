@@ -5,6 +5,7 @@ mod config;
 mod eval;
 mod predict;
 mod resolve;
+mod data_check;
 mod new;
 mod registry;
 mod doctor;
@@ -21,6 +22,7 @@ use std::panic::AssertUnwindSafe;
 use clap::Parser;
 
 use crate::cli::config::ConfigCommand;
+use crate::cli::data::DataCommand;
 use crate::cli::models::ModelsCommand;
 use crate::cli::{Cli, Command, Globals};
 use crate::error::{Error, ExitCode, Result};
@@ -85,7 +87,9 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
     match cli.command {
         Command::New(args) => ui.answer(&new::new(&settings::new::new(globals, args)?)?),
         Command::Init(args) => ui.answer(&new::new(&settings::new::init(globals, args)?)?),
-        Command::Data(_) => unbuilt("data"),
+        Command::Data(DataCommand::Check(args)) => {
+            ui.answer(&data_check::data_check(&settings::data_check::data_check(globals, &args)?)?)
+        }
         Command::Train(_) => unbuilt("train"),
         Command::Runs(_) => unbuilt("runs"),
         Command::Eval(args) => {

@@ -111,13 +111,13 @@ pub(crate) fn times(raw: &Raw, missing: Missing<'_>, clock: Clock) -> Result<Rea
         Raw::Cells(cells) => cells,
         Raw::Numbers(_) => return times(&Raw::Cells(raw.to_cells()), missing, clock),
         Raw::Times { values, zoned } => {
-            let values: Vec<i64> = if *zoned {
-                values.iter().map(|&time| clock.from_utc(time)).collect()
-            } else {
-                values.clone()
-            };
             let of_day =
                 values.iter().any(|&time| time != MISSING_TIME && time.rem_euclid(DAY) != 0);
+            let values: Vec<i64> = if *zoned {
+                values.clone()
+            } else {
+                values.iter().map(|&time| clock.to_utc(time)).collect()
+            };
             return Ok(ReadTimes { values, pattern: None, zoned: *zoned, of_day });
         }
     };

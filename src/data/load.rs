@@ -460,10 +460,7 @@ impl Moments {
 
     pub(crate) fn text(&self, table: &Table, row: usize) -> String {
         match table.column(&self.time_column).map(|column| &column.values) {
-            Some(Values::Times(times)) => match table.origin.time_formats.get(&self.time_column) {
-                Some(pattern) => super::time::write(times[row], pattern),
-                None => super::time::iso(times[row]),
-            },
+            Some(Values::Times(times)) => table.origin.time_text(&self.time_column, times[row]),
             _ => self.times[row].to_string(),
         }
     }
@@ -519,7 +516,7 @@ pub(crate) fn ranks(times: &[f64]) -> Vec<u32> {
 }
 
 /// Which rows of the training file to hold out.
-fn divide(
+pub(super) fn divide(
     request: &LoadRequest<'_>,
     train: &Table,
     has_test: bool,

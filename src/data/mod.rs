@@ -5,6 +5,7 @@
 
 pub(crate) mod axis;
 mod cells;
+pub(crate) mod check;
 pub(crate) mod dataset;
 pub(crate) mod season;
 mod formats;
@@ -16,6 +17,7 @@ pub(crate) mod series;
 pub(crate) mod settings;
 mod split;
 mod storage;
+mod suspicion;
 pub(crate) mod table;
 mod time;
 mod write;

@@ -83,7 +83,7 @@ impl Raw {
             }
             Self::Times { values, .. } => {
                 for &value in values {
-                    cells.push(&super::time::iso(value));
+                    cells.push(&super::time::iso(value, 0));
                 }
             }
         }

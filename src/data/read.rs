@@ -116,8 +116,8 @@ impl Gathered {
             _ => None,
         };
         let guessing = Guessing { options, clock, decimal };
-        let mut resolver =
-            Resolver { options, clock, decimal, origin: self.origin, notices: Vec::new() };
+        let origin = Origin { offset_seconds: clock.offset(), ..self.origin };
+        let mut resolver = Resolver { options, clock, decimal, origin, notices: Vec::new() };
         let mut columns = Vec::with_capacity(self.raw.columns.len());
         for raw in self.raw.columns {
             let kind = options.kinds.get(&raw.name).copied().unwrap_or_else(|| {
@@ -173,7 +173,7 @@ impl Resolver<'_> {
         let zone = self.clock.zone();
         if times.zoned {
             self.notices.push(format!(
-                "times of `{name}` carry a zone: counted on the clock of {zone} (`data.timezone`)"
+                "times of `{name}` carry a zone: shown on the clock of {zone} (`data.timezone`)"
             ));
         } else if times.of_day {
             self.notices.push(format!(

@@ -107,8 +107,7 @@ pub(crate) struct DataSettings {
     pub decimal: Option<char>,
     /// Texts that mean a missing value, besides the empty cell, `NA`, `N/A`, `NaN`, `null` and `None`.
     pub missing: Vec<String>,
-    /// The zone whose clock counts, as an offset such as `+02:00`. Times written with a zone are
-    /// converted to it, times without one are taken to be in it. Default: UTC.
+    /// The zone of times written without one, as an offset such as `+02:00`; forecasts are written in it. Default: UTC.
     pub timezone: Option<String>,
     /// `03/04/2024` is the third of April. Default: March the fourth. Other ways to write a date need no help.
     pub day_first: bool,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::ColumnKind;
+use super::{ColumnKind, time};
 use crate::error::{Error, Result, closest};
 
 /// The code of a missing text in a [`Dictionary`].
@@ -33,8 +33,7 @@ pub(crate) enum Values {
     Numbers(Vec<f64>),
     /// Categorical, boolean, text and id columns, as they were written in the file.
     Texts(Dictionary),
-    /// Microseconds of the wall clock of `data.timezone` since its 1970-01-01T00:00:00, so that
-    /// days and months are whole; missing is [`MISSING_TIME`].
+    /// Microseconds since 1970-01-01T00:00:00Z; missing is [`MISSING_TIME`].
     Times(Vec<i64>),
 }
 
@@ -63,9 +62,10 @@ pub(crate) struct Origin {
     /// Set where rows were picked from a larger table: the row each came from.
     pub picked: Option<Vec<usize>>,
     /// How the files write the times of a timestamp column, in chrono's notation, such as `%Y-%m`:
-    /// forecasts are written the same way. A zone is spelt out in it (`%Y-%m-%dT%H:%M:%S+02:00`), so
-    /// that formatting the wall clock is all there is to do.
+    /// forecasts are written the same way, on the clock of `data.timezone`.
     pub time_formats: BTreeMap<String, String>,
+    /// What that clock is ahead of UTC, in seconds.
+    pub offset_seconds: i32,
 }
 
 /// Equally long columns with distinct names.
@@ -139,6 +139,15 @@ pub(super) fn no_column<'a>(
 }
 
 impl Origin {
+    /// A time of a column as the files write it.
+    pub(crate) fn time_text(&self, column: &str, micros: i64) -> String {
+        match self.time_formats.get(column) {
+            Some(pattern) => time::write(micros, pattern, self.offset_seconds),
+            None if micros == MISSING_TIME => String::new(),
+            None => time::iso(micros, self.offset_seconds),
+        }
+    }
+
     /// The file, or the first of several.
     pub(crate) fn file(&self) -> String {
         self.files

@@ -1,9 +1,9 @@
 //! Times as files write them, read into microseconds and written back the same way.
 //!
-//! A time is the wall clock of one zone, `data.timezone`, counted as if that zone were UTC: months
-//! and days stay whole, and a forecast prints the clock that its file uses.
+//! A time without a zone is of `data.timezone`, and all times are written back in that zone, so that
+//! a forecast shows the clock that its file uses.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::table::MISSING_TIME;
 use crate::error::{Error, Result};
@@ -107,9 +107,9 @@ impl Clock {
             .find_map(|format| Some((*format, self.read(text, *format)?)))
     }
 
-    /// The time that a text says in this format.
+    /// The time that a text says in this format, in microseconds of UTC.
     pub(crate) fn read(self, text: &str, format: TimeFormat) -> Option<i64> {
-        let time = match format.part {
+        let local = match format.part {
             Part::Month => {
                 NaiveDate::parse_from_str(&format!("{text} 1"), &format!("{} %d", format.pattern))
                     .ok()?
@@ -118,24 +118,27 @@ impl Clock {
             Part::Date => {
                 NaiveDate::parse_from_str(text, format.pattern).ok()?.and_time(NaiveTime::MIN)
             }
-            Part::DateTime if format.zoned && format.pattern.ends_with("UTC") => {
-                self.shift(NaiveDateTime::parse_from_str(text, format.pattern).ok()?)
+            Part::DateTime if format.pattern.ends_with("UTC") => {
+                let time = NaiveDateTime::parse_from_str(text, format.pattern).ok()?;
+                return Some(time.and_utc().timestamp_micros());
             }
             Part::DateTime if format.zoned => {
-                self.shift(DateTime::parse_from_str(text, format.pattern).ok()?.naive_utc())
+                let time = DateTime::parse_from_str(text, format.pattern).ok()?;
+                return Some(time.timestamp_micros());
             }
             Part::DateTime => NaiveDateTime::parse_from_str(text, format.pattern).ok()?,
         };
-        Some(time.and_utc().timestamp_micros())
+        Some(self.to_utc(local.and_utc().timestamp_micros()))
     }
 
-    /// Microseconds of UTC on this clock.
-    pub(crate) fn from_utc(self, micros: i64) -> i64 {
-        if micros == MISSING_TIME { micros } else { micros + i64::from(self.offset) * 1_000_000 }
+    /// Microseconds of this clock in UTC.
+    pub(crate) fn to_utc(self, micros: i64) -> i64 {
+        if micros == MISSING_TIME { micros } else { micros - i64::from(self.offset) * 1_000_000 }
     }
 
-    fn shift(self, utc: NaiveDateTime) -> NaiveDateTime {
-        utc + chrono::TimeDelta::seconds(i64::from(self.offset))
+    /// Seconds east of UTC.
+    pub(crate) fn offset(self) -> i32 {
+        self.offset
     }
 
     /// Whether a text is a date with the day and the month the other way round.
@@ -144,17 +147,13 @@ impl Clock {
         self.recognise(text, false).is_none() && turned.recognise(text, false).is_some()
     }
 
-    /// The pattern by which a time is written as `example` is: with its fraction of a second and
-    /// its zone spelt out, so that formatting the wall clock with it is all there is to do.
+    /// The pattern by which a time is written as `example` is.
     pub(crate) fn written(self, format: TimeFormat, example: &str) -> String {
-        let zone = if self.offset == 0 && example.ends_with('Z') {
-            "Z".to_owned()
-        } else if self.offset == 0 && example.ends_with("+00") {
-            "+00".to_owned()
-        } else {
-            self.zone()
-        };
-        let pattern = format.pattern.replace("%#z", &zone);
+        let zone = if self.offset == 0 && example.ends_with('Z') { "Z" } else { "%:z" };
+        let mut pattern = format.pattern.replace("%#z", zone);
+        if self.offset != 0 {
+            pattern = pattern.replace("UTC", "%:z");
+        }
         let digits = example
             .split_once('.')
             .map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
@@ -170,21 +169,23 @@ impl Clock {
     }
 }
 
-/// A time in chrono's notation.
-pub(crate) fn write(micros: i64, pattern: &str) -> String {
-    DateTime::from_timestamp_micros(micros)
-        .filter(|_| micros != MISSING_TIME)
-        .map_or_else(String::new, |time| time.format(pattern).to_string())
+/// A time in chrono's notation, on a clock so many seconds east of UTC.
+pub(crate) fn write(micros: i64, pattern: &str, offset: i32) -> String {
+    let zone = FixedOffset::east_opt(offset).filter(|_| micros != MISSING_TIME);
+    match (zone, DateTime::from_timestamp_micros(micros)) {
+        (Some(zone), Some(time)) => time.with_timezone(&zone).format(pattern).to_string(),
+        _ => String::new(),
+    }
 }
 
 /// A time where no file says how it is written.
-pub(crate) fn iso(micros: i64) -> String {
+pub(crate) fn iso(micros: i64, offset: i32) -> String {
     let pattern = if micros.rem_euclid(1_000_000) == 0 {
         "%Y-%m-%dT%H:%M:%S"
     } else {
         "%Y-%m-%dT%H:%M:%S%.6f"
     };
-    write(micros, pattern)
+    write(micros, pattern, offset)
 }
 
 /// Most cells are not times; say so before a dozen formats are tried.
@@ -215,7 +216,7 @@ mod tests {
 
     fn round_trip(text: &str, clock: Clock) -> String {
         let (format, micros) = clock.recognise(text, false).expect("a time");
-        write(micros, &clock.written(format, text))
+        write(micros, &clock.written(format, text), clock.offset)
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::formats::{Format, to_batch, unpacked};
 use super::storage::is_stdin;
-use super::table::MISSING_TIME;
-use super::{Column, Table, Values, time};
+use super::table::{MISSING_TIME, Origin};
+use super::{Column, Table, Values};
 use crate::error::{Error, Result};
 use crate::sys::files;
 
@@ -118,18 +118,11 @@ fn arrow(table: &Table) -> Result<Vec<u8>> {
 /// How the cells of one column are printed.
 struct Printer<'a> {
     column: &'a Column,
-    pattern: Option<&'a str>,
+    origin: &'a Origin,
 }
 
 fn printers(table: &Table) -> Vec<Printer<'_>> {
-    table
-        .columns
-        .iter()
-        .map(|column| Printer {
-            column,
-            pattern: table.origin.time_formats.get(&column.name).map(String::as_str),
-        })
-        .collect()
+    table.columns.iter().map(|column| Printer { column, origin: &table.origin }).collect()
 }
 
 impl Printer<'_> {
@@ -148,10 +141,9 @@ impl Printer<'_> {
         match &self.column.values {
             Values::Numbers(values) => number(values[row], cell),
             Values::Texts(texts) => cell.push_str(texts.get(row).unwrap_or_default()),
-            Values::Times(values) => match self.pattern {
-                Some(pattern) => cell.push_str(&time::write(values[row], pattern)),
-                None => cell.push_str(&time::iso(values[row])),
-            },
+            Values::Times(values) => {
+                cell.push_str(&self.origin.time_text(&self.column.name, values[row]));
+            }
         }
     }
 }

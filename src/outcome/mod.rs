@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod eval;
 pub(crate) mod predict;
+pub(crate) mod data_check;
 pub(crate) mod new;
 pub(crate) mod doctor;
 pub(crate) mod tour;

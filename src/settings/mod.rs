@@ -2,6 +2,7 @@
 //!
 //! Later wins: default, user file, `mlx.toml`, `MLX_*`, `--set`, a named flag.
 
+pub(crate) mod data_check;
 pub(crate) mod env;
 pub(crate) mod eval;
 pub(crate) mod predict;

@@ -3,6 +3,7 @@
 //! The answer goes to stdout; status, progress, warnings and hints go to stderr.
 
 pub(crate) mod config;
+mod data_check;
 mod log;
 pub(crate) mod eval;
 pub(crate) mod predict;

@@ -167,9 +167,14 @@ pub(crate) fn to_batch(table: &Table) -> Result<RecordBatch> {
             Values::Numbers(values) => Arc::new(Float64Array::from_iter(
                 values.iter().map(|value| (!value.is_nan()).then_some(*value)),
             )),
-            Values::Times(values) => Arc::new(TimestampMicrosecondArray::from_iter(
-                values.iter().map(|time| (*time != MISSING_TIME).then_some(*time)),
-            )),
+            Values::Times(values) => {
+                Arc::new(TimestampMicrosecondArray::from_iter(values.iter().map(|time| {
+                    // The type has no zone, so its times are of the project's clock.
+                    let local =
+                        time.saturating_add(i64::from(table.origin.offset_seconds) * 1_000_000);
+                    (*time != MISSING_TIME).then_some(local)
+                })))
+            }
             Values::Texts(texts) => {
                 Arc::new((0..table.rows).map(|row| texts.get(row)).collect::<StringArray>())
             }
