@@ -4,7 +4,11 @@
 
 pub(crate) mod answers;
 pub(crate) mod classification;
+pub(crate) mod features;
 pub(crate) mod forecasting;
+pub(crate) mod labels;
+pub(crate) mod logistic;
+pub(crate) mod nets;
 pub(crate) mod package;
 pub(crate) mod parameters;
 pub(crate) mod predictions;

@@ -1,31 +1,113 @@
-//! The ranking model: fitted preprocessing and a net, from a table to predictions.
+//! The ranking model: fitted preprocessing and a net, from a table to a score a row.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::data::{ColumnKind, DataSettings, Table};
 use crate::error::Result;
+use crate::model::classification::chunks;
+use crate::model::features::{Features, Inputs};
+use crate::model::labels::{query_groups, relevance_of};
+use crate::model::nets::{Batch, Mlp, MlpShape};
 
 /// What `mlx/model.json` holds of a ranking model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spec {
     /// The estimator, as in `model.kind`.
     pub kind: String,
+    /// How the training data was read, so that new files are read the same way.
+    pub data: DataSettings,
+    pub kinds: BTreeMap<String, ColumnKind>,
+    pub features: Features,
+    pub net: MlpShape,
+    /// The baseline. Absent where no feature is a number.
+    pub best_feature: Option<BestFeature>,
+}
+
+/// The one number that ranks the training queries best, as it is or negated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BestFeature {
+    /// Among the features' numbers.
+    pub number: usize,
+    pub rising: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct RankingModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
+    net: Mlp,
+    device: Device,
 }
 
 impl RankingModel {
     pub(crate) fn new(
         spec: Spec,
         weights: BTreeMap<String, Tensor>,
-        _device: &Device,
+        device: &Device,
     ) -> Result<Self> {
-        Ok(Self { spec, weights })
+        let net = Mlp::from_weights(&spec.net, &weights, device)?;
+        Ok(Self { spec, weights, net, device: device.clone() })
     }
+
+    /// A score a row; the higher of a query's comes first.
+    pub(crate) fn score(&self, table: &Table) -> Result<Vec<f64>> {
+        let mut answer = Vec::with_capacity(table.rows);
+        for rows in chunks(table.rows) {
+            let inputs = Inputs::read(&self.spec.features, table, rows)?;
+            answer.extend(scores(&self.net, &self.spec.features, &inputs, &self.device)?);
+        }
+        Ok(answer)
+    }
+
+    /// The best single feature.
+    pub(crate) fn baselines(&self, table: &Table) -> Result<Vec<(String, Vec<f64>)>> {
+        let Some(best) = &self.spec.best_feature else { return Ok(vec![]) };
+        let mut answer = Vec::with_capacity(table.rows);
+        for rows in chunks(table.rows) {
+            let inputs = Inputs::read(&self.spec.features, table, rows)?;
+            answer.extend((0..inputs.rows).map(|row| best.score(&inputs, row)));
+        }
+        Ok(vec![("best_feature".into(), answer)])
+    }
+
+    /// The number of each row's query.
+    pub(crate) fn queries(&self, table: &Table) -> Result<Vec<u32>> {
+        query_groups(table, &self.spec.data)
+    }
+
+    pub(crate) fn relevance(&self, table: &Table) -> Result<Vec<f64>> {
+        relevance_of(table, &self.spec.data)
+    }
+}
+
+impl BestFeature {
+    /// A row where the number is missing comes last.
+    pub(crate) fn score(&self, inputs: &Inputs, row: usize) -> f64 {
+        let value = f64::from(inputs.numbers(row)[self.number]);
+        match (value.is_nan(), self.rising) {
+            (true, _) => f64::from(f32::MIN),
+            (false, true) => value,
+            (false, false) => -value,
+        }
+    }
+}
+
+/// The mean of the members' scores.
+pub(crate) fn scores(
+    net: &Mlp,
+    features: &Features,
+    inputs: &Inputs,
+    device: &Device,
+) -> Result<Vec<f64>> {
+    let mut answer = Vec::with_capacity(inputs.rows);
+    for rows in chunks(inputs.rows) {
+        let batch = Batch::new(features, inputs, &rows.collect::<Vec<_>>(), device)?;
+        let mean: Vec<f32> =
+            net.forward(&batch, None)?.detach().mean(0)?.flatten_all()?.to_vec1()?;
+        answer.extend(mean.into_iter().map(f64::from));
+    }
+    Ok(answer)
 }

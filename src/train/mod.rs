@@ -4,12 +4,16 @@
 
 pub(crate) mod adamw;
 pub(crate) mod checkpoint;
+pub(crate) mod classification;
 pub(crate) mod event;
 pub(crate) mod fit;
 pub(crate) mod forecasting;
+mod lambda_rank;
 pub(crate) mod learner;
+pub(crate) mod ranking;
 pub(crate) mod run;
 pub(crate) mod schedule;
+mod logistic;
 pub(crate) mod settings;
 
 pub(crate) use event::Event;

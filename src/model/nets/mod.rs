@@ -1,0 +1,10 @@
+//! Nets: shapes that are stored, and forward passes that read weights by name.
+//!
+//! Training and scoring share the forward pass: the weights are either a run's variables or what
+//! a package holds.
+
+mod mlp;
+mod settings;
+
+pub(crate) use mlp::{Batch, EmbeddingShape, Mlp, MlpShape};
+pub(crate) use settings::{MlpSettings, estimator};

@@ -1,0 +1,164 @@
+//! The classification learner: rows, a net over their features, cross-entropy.
+
+use candle_core::{D, Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::{DataSettings, Dataset, Task};
+use crate::error::{Error, Result};
+use crate::metrics::{accuracy, auc, log_loss, top_classes};
+use crate::model::classification::{ClassificationModel, Spec, probabilities};
+use crate::model::features::{Features, Inputs, NumberStyle};
+use crate::model::labels::{class_indices, classes_of, positive_of};
+use crate::model::logistic::{self, Design, Logistic};
+use crate::model::nets::{Batch, Mlp, MlpSettings, MlpShape, estimator};
+use crate::model::{Model, ModelSettings, Parameters};
+use crate::sys::random::{Purpose, stream};
+use crate::train::learner::{Defaults, Learner, Validation};
+use crate::train::logistic::fit;
+
+struct ClassificationLearner {
+    kind: &'static str,
+    spec: Spec,
+    logistic: Logistic,
+    settings: MlpSettings,
+    parameters: Parameters,
+    net: Mlp,
+    train: Inputs,
+    labels: Vec<u32>,
+    valid: Inputs,
+    valid_labels: Vec<usize>,
+}
+
+/// A learner for the project's classification data; everything up to the first step happens here.
+pub(crate) fn learner(
+    dataset: &Dataset,
+    settings: &DataSettings,
+    model: &ModelSettings,
+    seed: u64,
+    device: &Device,
+) -> Result<Box<dyn Learner>> {
+    let kind = estimator(model, &["mlp"])?;
+    let mlp = MlpSettings::read(
+        model,
+        &MlpSettings { hidden: vec![96, 96], dropout: 0.1, members: 4, embedding: 24, bins: 32 },
+    )?;
+    if dataset.valid.rows == 0 {
+        return Err(Error::user("no rows are held out for validation")
+            .hint("raise `valid` of `data.split`, or give more data"));
+    }
+
+    let classes = classes_of(&dataset.train, &settings.target)?;
+    let labels = class_indices(&dataset.train, &settings.target, &classes)?;
+    let valid_labels = class_indices(&dataset.valid, &settings.target, &classes)?;
+    let positive = positive_of(settings, &classes, &labels)?;
+
+    let names = dataset.features(settings, Task::Classification);
+    let style = NumberStyle::Piecewise { bins: mlp.bins };
+    let features = Features::fit(&dataset.train, &names, style)?;
+    let train = Inputs::read(&features, &dataset.train, 0..dataset.train.rows)?;
+    let valid = Inputs::read(&features, &dataset.valid, 0..dataset.valid.rows)?;
+
+    let logistic = fit(Design::fit(&features, &train), &train, &labels, classes.len());
+    let prior = (0..classes.len())
+        .map(|class| {
+            labels.iter().filter(|label| **label == class).count() as f64 / labels.len() as f64
+        })
+        .collect();
+
+    let shape = MlpShape::new(&features, &mlp, classes.len());
+    let mut parameters = Parameters::new(device);
+    let net = Mlp::init(&shape, &mut parameters, &mut stream(seed, Purpose::Init, 0))?;
+    let spec = Spec {
+        kind: kind.into(),
+        data: settings.clone(),
+        kinds: dataset.kinds(),
+        classes,
+        positive,
+        features,
+        net: shape,
+        prior,
+        logistic: logistic.design.clone(),
+    };
+    let labels = labels.into_iter().map(|label| label as u32).collect();
+    Ok(Box::new(ClassificationLearner {
+        kind,
+        spec,
+        logistic,
+        settings: mlp,
+        parameters,
+        net,
+        train,
+        labels,
+        valid,
+        valid_labels,
+    }))
+}
+
+impl Learner for ClassificationLearner {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn units(&self) -> usize {
+        self.train.rows
+    }
+
+    fn valid_units(&self) -> usize {
+        self.valid.rows
+    }
+
+    fn defaults(&self) -> Defaults {
+        Defaults { batch: batch(self.train.rows), learning_rate: 2e-3, weight_decay: 0.02 }
+    }
+
+    /// The mean of the members' cross-entropies: each member learns as if it were alone.
+    fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
+        let device = &self.parameters.device;
+        let batch = Batch::new(&self.spec.features, &self.train, units, device)?;
+        let logits = self.net.forward(&batch, Some((self.settings.dropout, random)))?;
+        let logs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
+        let labels: Vec<u32> = units.iter().map(|&unit| self.labels[unit]).collect();
+        let members = self.spec.net.members;
+        let labels = Tensor::from_vec(labels, (1, units.len(), 1), device)?
+            .broadcast_as((members, units.len(), 1))?
+            .contiguous()?;
+        Ok(logs.gather(&labels, 2)?.mean_all()?.neg()?)
+    }
+
+    fn validate(&self) -> Result<Validation> {
+        let device = &self.parameters.device;
+        let answer = probabilities(&self.net, &self.spec.features, &self.valid, device)?;
+        let classes = self.spec.classes.len();
+        let loss = log_loss(&self.valid_labels, &answer, classes)
+            .filter(|loss| loss.is_finite())
+            .unwrap_or(f64::INFINITY);
+        let mut metrics = vec![("logloss".to_owned(), loss)];
+        if let Some(positive) = self.spec.positive {
+            let is_positive: Vec<bool> =
+                self.valid_labels.iter().map(|label| *label == positive).collect();
+            let scores: Vec<f64> = answer.chunks_exact(classes).map(|row| row[positive]).collect();
+            metrics.extend(auc(&is_positive, &scores).map(|value| ("auc".to_owned(), value)));
+        }
+        metrics.extend(
+            accuracy(&self.valid_labels, &top_classes(&answer, classes))
+                .map(|value| ("accuracy".to_owned(), value)),
+        );
+        Ok(Validation { monitor: loss, metrics })
+    }
+
+    fn model(&self) -> Result<Model> {
+        let mut weights = self.parameters.snapshot()?;
+        weights.insert(logistic::WEIGHT.to_owned(), self.logistic.tensor()?);
+        let device = &self.parameters.device;
+        Ok(Model::Classification(ClassificationModel::new(self.spec.clone(), weights, device)?))
+    }
+}
+
+/// Some sixty steps an epoch, in powers of two.
+fn batch(rows: usize) -> usize {
+    (rows / 60).next_power_of_two().clamp(64, 512)
+}
