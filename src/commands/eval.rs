@@ -20,7 +20,7 @@ pub(crate) async fn eval(settings: &EvalSettings, ui: &Ui) -> Result<EvalOutcome
             on_test_split(&resolved, project, ui)?
         }
         EvalSource::File { name, path } => {
-            let (data, kinds) = resolved.model.read_as()?;
+            let (data, kinds) = resolved.model.read_as();
             let test = data::read(path, &ReadOptions::new(data, kinds))?;
             let history = history(&resolved, project)?;
             let evaluation = on_file(&resolved, &test, &history)

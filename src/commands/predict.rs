@@ -15,7 +15,7 @@ pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Optio
     let resolved = resolve::model(settings.model.as_deref(), project, &settings.globals).await?;
     ui.note(&format!("predicting with {}", resolved.reference));
 
-    let (data, kinds) = resolved.model.read_as()?;
+    let (data, kinds) = resolved.model.read_as();
     let mut data = data.clone();
     // The training data's own format says nothing of this file's.
     data.format.clone_from(&settings.format);

@@ -2,13 +2,35 @@
 
 use super::Evaluation;
 use crate::data::{Table, Task};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::eval::evaluation::Measures;
 use crate::metrics;
 use crate::model::{ClassificationModel, Probabilities};
 
-pub(crate) fn evaluate(_model: &ClassificationModel, _test: &Table) -> Result<Evaluation> {
-    Err(Error::bug("classification is not evaluated yet"))
+pub(crate) fn evaluate(model: &ClassificationModel, test: &Table) -> Result<Evaluation> {
+    let labels = model.labels(test)?;
+    let positive = model.positive();
+    let ours = measure(&labels, &model.predict(test)?, positive);
+    let theirs: Vec<_> = model
+        .baselines(test)?
+        .into_iter()
+        .map(|(name, probabilities)| (name, measure(&labels, &probabilities, positive)))
+        .collect();
+    let mut evaluation = Evaluation::new(Task::Classification, test.rows, ours, &theirs);
+    let absent: Vec<&str> = model
+        .classes()
+        .iter()
+        .enumerate()
+        .filter(|(class, _)| !labels.contains(class))
+        .map(|(_, name)| name.as_str())
+        .collect();
+    if !absent.is_empty() {
+        evaluation.notices.push(format!(
+            "no row of {}: metrics that average over classes leave it out, and what compares two classes is undefined",
+            absent.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    Ok(evaluation)
 }
 
 /// `positive` is the class that AUC and average precision of two classes rank for.

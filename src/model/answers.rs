@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{ForecastingModel, Forecasts, Model};
+use super::{ClassificationModel, ForecastingModel, Forecasts, Model, RankingModel};
 use crate::data::{Column, ColumnKind, DataSettings, Dictionary, SeriesSet, Table, Values};
 use crate::error::{Error, Result};
 
@@ -36,10 +36,45 @@ pub(crate) fn answers(model: &Model, input: &Table, rolling: Option<&Rolling>) -
     }
     let mut notices = Vec::new();
     let columns = match model {
+        Model::Classification(model) => classification(model, input)?,
+        Model::Ranking(model) => ranking(model, input)?,
         Model::Forecasting(model) => forecasting(model, input, rolling, &mut notices)?,
-        _ => return Err(Error::bug("only forecasts are made yet")),
     };
     Ok(Answers { table: table(columns)?, notices })
+}
+
+/// The id columns, `prediction`, and `prob_<class>` of each class.
+fn classification(model: &ClassificationModel, input: &Table) -> Result<Vec<Column>> {
+    let probabilities = model.predict(input)?;
+    let classes = &probabilities.classes;
+    let mut columns = ids(input, &model.spec.data, &model.spec.kinds);
+    columns.push(texts(
+        "prediction",
+        Dictionary {
+            codes: (0..input.rows).map(|row| probabilities.top(row) as u32).collect(),
+            levels: classes.clone(),
+        },
+    ));
+    for (place, class) in classes.iter().enumerate() {
+        let values = probabilities.values.iter().skip(place).step_by(classes.len());
+        columns.push(numbers(&format!("prob_{class}"), values.copied().collect()));
+    }
+    Ok(columns)
+}
+
+/// The query column, the id columns, `score`, and `rank` within the query from 1.
+fn ranking(model: &RankingModel, input: &Table) -> Result<Vec<Column>> {
+    let scores = model.score(input)?;
+    let queries = model.queries(input)?;
+    let mut columns = Vec::new();
+    let query = model.spec.data.query.as_deref();
+    columns.extend(query.and_then(|name| input.column(name)).cloned());
+    let ids = ids(input, &model.spec.data, &model.spec.kinds);
+    columns.extend(ids.into_iter().filter(|id| Some(id.name.as_str()) != query));
+    let ranks = ranks(&scores, &queries);
+    columns.push(numbers("score", scores));
+    columns.push(numbers("rank", ranks));
+    Ok(columns)
 }
 
 /// Of equal scores the earlier row comes first.

@@ -21,7 +21,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{ColumnKind, DataSettings, Task};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 pub(crate) use classification::ClassificationModel;
 pub(crate) use forecasting::ForecastingModel;
@@ -59,10 +59,11 @@ impl Model {
     }
 
     /// How its training data was read, so that other files are read the same way.
-    pub(crate) fn read_as(&self) -> Result<(&DataSettings, &BTreeMap<String, ColumnKind>)> {
+    pub(crate) fn read_as(&self) -> (&DataSettings, &BTreeMap<String, ColumnKind>) {
         match self {
-            Self::Forecasting(model) => Ok((&model.spec.data, &model.spec.kinds)),
-            _ => Err(Error::bug("only forecasts are made yet")),
+            Self::Classification(model) => (&model.spec.data, &model.spec.kinds),
+            Self::Forecasting(model) => (&model.spec.data, &model.spec.kinds),
+            Self::Ranking(model) => (&model.spec.data, &model.spec.kinds),
         }
     }
 

@@ -122,9 +122,7 @@ fn lightgbm_rank() {
         let folder = folder.display();
         let test = format!("{folder}/test.svm.gz");
         Case {
-            new: format!(
-                "--data {folder}/train.svm.gz --test {test} --target label --query qid"
-            ),
+            new: format!("--data {folder}/train.svm.gz --test {test} --target label --query qid"),
             scorer: words(&format!("score_ranking.py --test {test}")),
             input: test,
             metrics: &[

@@ -52,7 +52,11 @@ fn classification_on_the_test_split_and_on_a_file() {
     // The text says the same, and the project says which metrics lead.
     let text = home.mlx_in("classification", r#"eval --set eval.metrics=["ece","auc"]"#).ok();
     let lines: Vec<String> = text.stdout().lines().map(str::to_owned).collect();
-    assert!(lines[0].ends_with("on the test split of data/customers.csv, 600 rows"), "{}", text.show());
+    assert!(
+        lines[0].ends_with("on the test split of data/customers.csv, 600 rows"),
+        "{}",
+        text.show()
+    );
     assert!(lines[2].starts_with("metric ") && lines[2].ends_with(" uplift"), "{}", text.show());
     assert!(lines[3].starts_with("ece ") && lines[4].starts_with("auc "), "{}", text.show());
     let typo = home.mlx_in("classification", r#"eval -q --set eval.metrics=["acu"]"#);

@@ -102,7 +102,8 @@ fn what_cannot_be_meant_is_refused_before_anything_is_read() {
 fn forecasts_follow_each_series_and_roll() {
     let home = Home::new();
     trained(&home, "forecasting");
-    let answer = home.mlx_in("forecasting", "predict -i data/sales.csv -o out.csv --json").ok().json();
+    let answer =
+        home.mlx_in("forecasting", "predict -i data/sales.csv -o out.csv --json").ok().json();
     let out = home.read("forecasting/out.csv");
     assert_eq!(header(&out), "store,item,date,prediction,q0.1,q0.5,q0.9");
     assert_eq!(answer["predictions"], out.lines().count() - 1);
