@@ -6,6 +6,7 @@ pub(crate) mod predict;
 pub(crate) mod data_check;
 pub(crate) mod new;
 pub(crate) mod doctor;
+pub(crate) mod registry;
 pub(crate) mod tour;
 pub(crate) mod models;
 pub(crate) mod promote;

@@ -73,7 +73,7 @@ async fn make(folder: &Path, path: &Path) -> Result<()> {
         .map_err(|error| Error::file("write", &folder.join("setup.lock"), error))?;
     // Where the file system has no locks, two processes may both make one; the rename of either
     // leaves a whole database.
-    let _ = lock.lock();
+    let _lock = super::locked(lock, |file| file.lock()).await;
     if path.exists() {
         return Ok(());
     }

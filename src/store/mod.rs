@@ -4,6 +4,7 @@
 //! and its number in one transaction: killed at any moment, nothing half-made can be seen.
 
 mod artifacts;
+mod backup;
 mod database;
 mod experiments;
 mod failure;
@@ -25,6 +26,7 @@ use database::Database;
 use objects::Objects;
 
 pub(crate) use artifacts::{Artifact, Entry, PINNED};
+pub(crate) use backup::{Backup, Restored};
 pub(crate) use experiments::ExperimentRow;
 pub(crate) use failure::Failure;
 pub(crate) use logged_models::{LoggedModelRow, NewLoggedModel};
@@ -57,9 +59,7 @@ impl Store {
     pub(crate) async fn open(folder: &Path) -> Result<Self> {
         let failed = |error| Error::file("open", folder, error);
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let lock = lock_file(folder)?;
-        // File systems without locks lose only the restore's warning.
-        let _ = lock.lock_shared();
+        let lock = locked(lock_file(folder)?, |file| file.lock_shared()).await;
         let database = Database::open(folder).await?;
         let objects = Objects::local(folder)?;
         Ok(Self { folder: Arc::new(folder.to_owned()), database, objects, _use: Arc::new(lock) })
@@ -67,15 +67,16 @@ impl Store {
 
     /// As [`Store::open`], but a folder without a registry is an error.
     pub(crate) async fn open_existing(folder: &Path) -> Result<Self> {
-        if !folder.join(database::FILE).is_file() {
+        if !Self::is_in(folder) {
             return Err(Error::user(format!("there is no registry in {}", folder.display()))
                 .hint("see which one is in use: `mlx registry status`"));
         }
         Self::open(folder).await
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// Is there a registry in this folder?
+    pub(crate) fn is_in(folder: &Path) -> bool {
+        folder.join(database::FILE).is_file()
     }
 
     /// Finish what is under way and let go of the files.
@@ -116,7 +117,22 @@ fn lock_file(folder: &Path) -> Result<File> {
         .map_err(|error| Error::file("open", &path, error))
 }
 
+/// A file once its lock is had. Waiting for it must not hold up the thread on which whoever has it
+/// may be working. File systems without locks lose only the warning of a restore.
+async fn locked(file: File, lock: fn(&File) -> std::io::Result<()>) -> File {
+    let waiting = tokio::task::spawn_blocking(move || {
+        let _ = lock(&file);
+        file
+    });
+    waiting.await.expect("taking a lock does not panic")
+}
+
 /// Pairs that the database put into one column as `[[key,value],…]`.
 fn pairs(json: &str) -> Pairs {
     serde_json::from_str(json).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod damage;

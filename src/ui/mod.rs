@@ -12,6 +12,7 @@ pub(crate) mod doctor;
 pub(crate) mod models;
 pub(crate) mod promote;
 pub(crate) mod register;
+mod registry;
 pub(crate) mod table;
 pub(crate) mod tour;
 

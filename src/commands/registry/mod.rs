@@ -1,6 +1,8 @@
 //! `mlx registry …`: run and look after a registry.
 
+mod copies;
 mod serve;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +22,21 @@ pub(crate) async fn registry(
             let folder = folder(globals, args.data.as_deref())?;
             serve::serve((args.host, args.port).into(), folder, ui).await
         }
-        _ => Err(Error::bug("not built yet")),
+        RegistryCommand::Status(_) => Err(Error::bug("not built yet")),
+        RegistryCommand::Verify(args) => {
+            let folder = folder(globals, args.data.as_deref())?;
+            ui.answer(&verify::verify_folder(&folder).await?)
+        }
+        RegistryCommand::Backup(args) => {
+            let to = settings::working_folder(globals)?.join(&args.to);
+            let folder = folder(globals, args.data.as_deref())?;
+            ui.answer(&copies::backup(folder, &to).await?)
+        }
+        RegistryCommand::Restore(args) => {
+            let from = settings::working_folder(globals)?.join(&args.from);
+            let folder = folder(globals, args.data.as_deref())?;
+            ui.answer(&copies::restore(from, &folder, args.replace).await?)
+        }
     }
 }
 

@@ -1,0 +1,22 @@
+//! `mlx registry verify`: everything read, hashed and held against the log.
+
+use std::path::Path;
+
+use crate::error::Result;
+use crate::outcome::registry::{Checked, VerifyOutcome};
+use crate::store::{Failure, Store, Verification};
+
+/// Of the registry in a folder. One that is not there is an error: nothing checked is not sound.
+pub(super) async fn verify_folder(folder: &Path) -> Result<VerifyOutcome> {
+    let store = Store::open_existing(folder).await?;
+    let checked = store.verify().await.map_err(Failure::into_error)?.into();
+    store.close().await;
+    Ok(VerifyOutcome { place: folder.display().to_string(), checked })
+}
+
+impl From<Verification> for Checked {
+    fn from(found: Verification) -> Self {
+        let Verification { models, versions, files, bytes, events, aliases, problems } = found;
+        Self { models, versions, files, bytes, events, aliases, problems }
+    }
+}

@@ -1,0 +1,93 @@
+//! What `mlx registry …` answers.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Outcome;
+use crate::error::ExitCode;
+
+/// Which registry is in use, and what it promises.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StatusOutcome {
+    /// `embedded`, `mlx` (a server of ours) or `mlflow`.
+    pub kind: Kind,
+    /// Its folder or address.
+    pub place: String,
+    /// The version of mlx that answers; absent where it is another server.
+    pub mlx_version: Option<String>,
+    /// How many there are; absent where the registry was not made yet.
+    pub models: Option<u64>,
+    pub promises: Vec<Promise>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Embedded,
+    Mlx,
+    Mlflow,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Promise {
+    pub what: &'static str,
+    pub kept: bool,
+}
+
+impl Outcome for StatusOutcome {
+    const SCHEMA: &'static str = "mlx.registry.status/1";
+}
+
+/// What was checked, and what is wrong.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct VerifyOutcome {
+    pub place: String,
+    #[serde(flatten)]
+    pub checked: Checked,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Checked {
+    pub models: u64,
+    pub versions: u64,
+    pub files: u64,
+    pub bytes: u64,
+    pub events: u64,
+    pub aliases: u64,
+    pub problems: Vec<String>,
+}
+
+impl Outcome for VerifyOutcome {
+    const SCHEMA: &'static str = "mlx.registry.verify/1";
+
+    fn exit_code(&self) -> ExitCode {
+        if self.checked.problems.is_empty() { ExitCode::Done } else { ExitCode::Failed }
+    }
+}
+
+/// A copy that was made.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct BackupOutcome {
+    pub registry: PathBuf,
+    pub backup: PathBuf,
+    pub checked: Checked,
+}
+
+impl Outcome for BackupOutcome {
+    const SCHEMA: &'static str = "mlx.registry.backup/1";
+}
+
+/// A registry that was put back.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RestoreOutcome {
+    pub backup: PathBuf,
+    pub registry: PathBuf,
+    /// Where what was there is now.
+    pub kept: Option<PathBuf>,
+    pub checked: Checked,
+}
+
+impl Outcome for RestoreOutcome {
+    const SCHEMA: &'static str = "mlx.registry.restore/1";
+}

@@ -1,0 +1,446 @@
+//! What every store must do, run over each kind there is.
+//!
+//! A new kind (another database, another place for bytes) joins in [`stores`]; nothing else here
+//! changes.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use futures::stream;
+
+use super::*;
+use crate::registry::{ArtifactPath, Event, EventKind, ModelName, VersionNumber};
+
+/// A fresh store of every kind, with what keeps it alive.
+async fn stores() -> Vec<(&'static str, Store, tempfile::TempDir)> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).await.unwrap();
+    vec![("SQLite and a local disk", store, folder)]
+}
+
+macro_rules! conformance {
+    ($($check:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                for (kind, store, _folder) in stores().await {
+                    eprintln_kind(kind);
+                    checks::$check(&store).await;
+                }
+            }
+        )*
+    };
+}
+
+#[expect(clippy::print_stderr, reason = "a failed test should say which store failed")]
+fn eprintln_kind(kind: &str) {
+    eprintln!("over {kind}");
+}
+
+conformance! {
+    bytes_are_stored_once_and_come_back_whole,
+    an_upload_that_breaks_off_leaves_nothing,
+    bytes_of_another_digest_are_refused,
+    a_path_is_a_file_or_a_folder,
+    folders_list_what_is_directly_in_them,
+    a_version_pins_its_files,
+    a_package_is_one_version,
+    numbers_are_never_given_out_twice,
+    metrics_keep_every_bit,
+    a_batch_is_all_or_nothing,
+    a_repeated_batch_changes_nothing,
+    of_sixteen_moves_one_wins,
+    a_repeated_move_is_the_same_move,
+    what_is_live_stays,
+    a_plain_alias_call_is_in_the_log,
+    a_rollback_goes_where_something_was_live,
+    searches_find_and_page,
+    a_sound_store_verifies,
+}
+
+async fn put(store: &Store, path: &str, content: &[u8]) -> Object {
+    let stream = stream::iter([Ok::<_, std::io::Error>(Bytes::copy_from_slice(content))]);
+    store.put_artifact(&path.parse().unwrap(), stream, None).await.unwrap()
+}
+
+async fn content(store: &Store, path: &str) -> Vec<u8> {
+    use futures::TryStreamExt;
+    let artifact = store.artifact(&path.parse().unwrap()).await.unwrap();
+    let (size, stream) = store.open_object(&artifact.sha256).await.unwrap();
+    let chunks: Vec<Bytes> = stream.try_collect().await.unwrap();
+    let bytes = chunks.concat();
+    assert_eq!(bytes.len() as u64, size);
+    bytes
+}
+
+fn name(text: &str) -> ModelName {
+    text.parse().unwrap()
+}
+
+/// A model with this many versions, each with a file that holds its number.
+async fn model_with(store: &Store, model: &str, versions: u64) {
+    store.create_model(&name(model), "", &[]).await.unwrap();
+    for number in 1..=versions {
+        let folder = format!("0/{model}-{number}/artifacts/model");
+        put(store, &format!("{folder}/weights"), number.to_string().as_bytes()).await;
+        let made = store.create_version(&new_version(model, &folder, &[])).await.unwrap();
+        assert_eq!(made, VersionNumber(number));
+    }
+}
+
+fn new_version(model: &str, folder: &str, tags: &[(&str, &str)]) -> NewVersion {
+    NewVersion {
+        model: name(model),
+        source: format!("mlflow-artifacts:/{folder}"),
+        files: Files::Below(folder.parse().unwrap()),
+        run_id: String::new(),
+        model_id: String::new(),
+        run_link: String::new(),
+        user: "ada".into(),
+        description: String::new(),
+        tags: tags.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+    }
+}
+
+fn a_move(operation: &str, to: u64, expect: Option<u64>) -> Move {
+    Move {
+        model: name("churn"),
+        environment: "production".parse().unwrap(),
+        kind: EventKind::Promote,
+        to: Some(VersionNumber(to)),
+        expect: Expect::Exactly(expect.map(VersionNumber)),
+        actor: "ada".into(),
+        reason: Some("it's better".into()),
+        evidence: Some(serde_json::json!({ "z": 0.1, "a": [1e-300, "ü"] })),
+        operation_id: operation.into(),
+    }
+}
+
+async fn log(store: &Store) -> Vec<Event> {
+    store.events(&name("churn"), None).await.unwrap()
+}
+
+async fn a_run(store: &Store) -> String {
+    let id = crate::sys::random::hex_id(16);
+    let run = NewRun {
+        id: id.parse().unwrap(),
+        experiment_id: 0,
+        name: "a run".into(),
+        user: "ada".into(),
+        start_ms: 1,
+        tags: vec![],
+    };
+    store.create_run(&run).await.unwrap();
+    id
+}
+
+fn point(key: &str, value: f64, step: i64) -> MetricPoint {
+    MetricPoint { key: key.into(), value, timestamp_ms: 1, step }
+}
+
+fn all() -> Query {
+    Query { limit: 100, ..Query::default() }
+}
+
+mod checks {
+    use super::*;
+
+    pub(super) async fn bytes_are_stored_once_and_come_back_whole(store: &Store) {
+        // Larger than a part, in chunks that don't divide it.
+        let large: Vec<u8> = (0..9_000_001_u32).map(|i| (i % 251) as u8).collect();
+        let chunks: Vec<_> = large
+            .chunks(100_003)
+            .map(|chunk| Ok::<_, std::io::Error>(Bytes::copy_from_slice(chunk)))
+            .collect();
+        let path = "0/run/artifacts/large".parse().unwrap();
+        let first = store.put_artifact(&path, stream::iter(chunks), None).await.unwrap();
+        assert_eq!(first.sha256, crate::sys::files::digest_bytes(&large));
+        let second = put(store, "0/run/artifacts/again", &large).await;
+        assert_eq!(first, second);
+        assert_eq!(content(store, "0/run/artifacts/again").await, large);
+        put(store, "0/run/artifacts/empty", b"").await;
+        assert_eq!(content(store, "0/run/artifacts/empty").await, b"");
+    }
+
+    pub(super) async fn an_upload_that_breaks_off_leaves_nothing(store: &Store) {
+        for size in [10, 9_000_000] {
+            let path: ArtifactPath = "0/run/artifacts/broken".parse().unwrap();
+            let broken = stream::iter([
+                Ok(Bytes::from(vec![7; size])),
+                Err(std::io::Error::other("the line is cut")),
+            ]);
+            let failure = store.put_artifact(&path, broken, None).await.unwrap_err();
+            assert!(matches!(failure, Failure::Invalid(_)), "{failure:?}");
+            assert!(matches!(store.artifact(&path).await, Err(Failure::Missing(_))));
+            assert!(store.list_artifacts(&"0".parse().unwrap()).await.unwrap().is_empty());
+        }
+    }
+
+    pub(super) async fn bytes_of_another_digest_are_refused(store: &Store) {
+        let path: ArtifactPath = "0/run/artifacts/file".parse().unwrap();
+        let stream = || stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"hello"))]);
+        let wrong = "0".repeat(64);
+        let failure = store.put_artifact(&path, stream(), Some(&wrong)).await.unwrap_err();
+        assert!(matches!(failure, Failure::Invalid(_)), "{failure:?}");
+        let right = crate::sys::files::digest_bytes(b"hello");
+        store.put_artifact(&path, stream(), Some(&right)).await.unwrap();
+    }
+
+    pub(super) async fn a_path_is_a_file_or_a_folder(store: &Store) {
+        put(store, "0/a/b", b"1").await;
+        for path in ["0/a", "0/a/b/c"] {
+            let stream = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"2"))]);
+            let put = store.put_artifact(&path.parse().unwrap(), stream, None).await;
+            assert!(matches!(put, Err(Failure::Invalid(_))), "{path}");
+        }
+    }
+
+    pub(super) async fn folders_list_what_is_directly_in_them(store: &Store) {
+        for path in ["0/ü/a.txt", "0/ü/a/x", "0/ü/a/y/z", "0/ü0", "0/üb/c"] {
+            put(store, path, path.as_bytes()).await;
+        }
+        let list = async |folder: &str| -> Vec<(String, bool)> {
+            let entries = store.list_artifacts(&folder.parse().unwrap()).await.unwrap();
+            entries.into_iter().map(|entry| (entry.name, entry.size_bytes.is_none())).collect()
+        };
+        assert_eq!(list("").await, [("0".into(), true)]);
+        assert_eq!(list("0/ü").await, [("a".into(), true), ("a.txt".into(), false)]);
+        assert_eq!(list("0/ü/a.txt").await, []);
+        store.delete_artifacts(&"0/ü".parse().unwrap()).await.unwrap();
+        assert_eq!(list("0").await, [("ü0".into(), false), ("üb".into(), true)]);
+    }
+
+    pub(super) async fn a_version_pins_its_files(store: &Store) {
+        model_with(store, "churn", 1).await;
+        let pinned = store.version_files(&name("churn"), VersionNumber(1)).await.unwrap();
+        assert_eq!(pinned.len(), 1);
+        assert_eq!(pinned[0].path, "weights");
+        // The run changes; the version does not.
+        put(store, "0/churn-1/artifacts/model/weights", b"other").await;
+        put(store, "0/churn-1/artifacts/model/more", b"more").await;
+        assert_eq!(store.version_files(&name("churn"), VersionNumber(1)).await.unwrap(), pinned);
+        assert_eq!(content(store, "mlx-versions/churn/1/weights").await, b"1");
+        let stream = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"2"))]);
+        let path = "mlx-versions/churn/1/weights".parse().unwrap();
+        assert!(matches!(
+            store.put_artifact(&path, stream, None).await,
+            Err(Failure::Forbidden(_))
+        ));
+        assert!(matches!(store.delete_artifacts(&path).await, Err(Failure::Forbidden(_))));
+        // Nor does deleting the run's files take the version's.
+        store.delete_artifacts(&"0/churn-1".parse().unwrap()).await.unwrap();
+        assert_eq!(content(store, "mlx-versions/churn/1/weights").await, b"1");
+    }
+
+    pub(super) async fn a_package_is_one_version(store: &Store) {
+        store.create_model(&name("churn"), "", &[]).await.unwrap();
+        put(store, "0/r/artifacts/model/f", b"1").await;
+        let version = new_version("churn", "0/r/artifacts/model", &[("mlx.package_digest", "ab")]);
+        let (a, b) = tokio::join!(store.create_version(&version), store.create_version(&version));
+        assert_eq!((a.unwrap(), b.unwrap()), (VersionNumber(1), VersionNumber(1)));
+        let retagged = store
+            .tag_version(&name("churn"), VersionNumber(1), "mlx.package_digest", Some("cd"))
+            .await;
+        assert!(matches!(retagged, Err(Failure::Forbidden(_))));
+    }
+
+    pub(super) async fn numbers_are_never_given_out_twice(store: &Store) {
+        model_with(store, "churn", 2).await;
+        store.delete_version(&name("churn"), VersionNumber(2)).await.unwrap();
+        let version = new_version("churn", "0/churn-1/artifacts/model", &[]);
+        assert_eq!(store.create_version(&version).await.unwrap(), VersionNumber(3));
+        store.delete_model(&name("churn")).await.unwrap();
+        store.create_model(&name("churn"), "", &[]).await.unwrap();
+        assert_eq!(store.create_version(&version).await.unwrap(), VersionNumber(4));
+    }
+
+    pub(super) async fn metrics_keep_every_bit(store: &Store) {
+        let run = a_run(store).await;
+        let values = [0.1 + 0.2, 1.0 / 3.0, 5e-324, f64::MAX, 123_456_789.123_456_78];
+        let points: Vec<_> = values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| point(&format!("m{i}"), *value, 0))
+            .collect();
+        store.log_batch(&run, &points, &[], &[]).await.unwrap();
+        let row = store.run(&run).await.unwrap();
+        for (point, value) in row.metrics.iter().zip(values) {
+            assert_eq!(point.value.to_bits(), value.to_bits(), "{value}");
+        }
+        let odd = [f64::NAN, f64::INFINITY].map(|value| point("odd", value, 1));
+        store.log_batch(&run, &odd, &[], &[]).await.unwrap();
+        let history = store.metric_history(&run, "odd", &all()).await.unwrap().items;
+        assert!(history.iter().any(|point| point.value.is_nan()));
+        assert!(history.iter().any(|point| point.value == f64::MAX));
+    }
+
+    pub(super) async fn a_batch_is_all_or_nothing(store: &Store) {
+        let run = a_run(store).await;
+        let param = |value: &str| [("lr".to_owned(), value.to_owned())];
+        store.log_batch(&run, &[], &param("1"), &[]).await.unwrap();
+        store.log_batch(&run, &[], &param("1"), &[]).await.unwrap();
+        let metrics = [point("auc", 0.5, 0)];
+        let failure = store.log_batch(&run, &metrics, &param("2"), &[]).await.unwrap_err();
+        assert!(matches!(failure, Failure::Invalid(_)));
+        assert!(store.run(&run).await.unwrap().metrics.is_empty());
+    }
+
+    pub(super) async fn a_repeated_batch_changes_nothing(store: &Store) {
+        let run = a_run(store).await;
+        let metrics = [point("auc", 0.5, 0), point("auc", 0.7, 2), point("auc", 0.6, 1)];
+        for _ in 0..2 {
+            store.log_batch(&run, &metrics, &[], &[]).await.unwrap();
+        }
+        let mut query = all();
+        query.limit = 2;
+        let page = store.metric_history(&run, "auc", &query).await.unwrap();
+        assert_eq!((page.items.len(), page.next_offset), (2, Some(2)));
+        query.offset = 2;
+        let page = store.metric_history(&run, "auc", &query).await.unwrap();
+        assert_eq!((page.items.len(), page.next_offset), (1, None));
+        // The last is that of the highest step, whenever it came.
+        assert_eq!(store.run(&run).await.unwrap().metrics, [point("auc", 0.7, 2)]);
+    }
+
+    pub(super) async fn of_sixteen_moves_one_wins(store: &Store) {
+        model_with(store, "churn", 16).await;
+        let moves = (1..=16).map(|to| {
+            let store = store.clone();
+            tokio::spawn(async move { store.apply(&a_move(&format!("op-{to}"), to, None)).await })
+        });
+        let mut won = Vec::new();
+        let mut lost = Vec::new();
+        for ended in futures::future::join_all(moves).await {
+            match ended.unwrap() {
+                Ok(event) => won.push(event.unwrap()),
+                Err(Failure::Conflict { live, winner, .. }) => lost.push((live, winner)),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((won.len(), lost.len()), (1, 15));
+        for (live, winner) in lost {
+            assert_eq!(live, won[0].to);
+            assert_eq!(winner.as_deref(), Some(&won[0]));
+        }
+        assert_eq!(log(store).await, won);
+    }
+
+    pub(super) async fn a_repeated_move_is_the_same_move(store: &Store) {
+        model_with(store, "churn", 2).await;
+        let first = store.apply(&a_move("op", 1, None)).await.unwrap();
+        store.apply(&a_move("later", 2, Some(1))).await.unwrap();
+        assert_eq!(store.apply(&a_move("op", 1, None)).await.unwrap(), first);
+        let other = store.apply(&a_move("op", 2, Some(2))).await;
+        assert!(matches!(other, Err(Failure::Invalid(_))));
+        assert_eq!(log(store).await.len(), 2);
+    }
+
+    pub(super) async fn what_is_live_stays(store: &Store) {
+        model_with(store, "churn", 2).await;
+        store.apply(&a_move("op", 1, None)).await.unwrap();
+        let churn = name("churn");
+        assert!(matches!(
+            store.delete_version(&churn, VersionNumber(1)).await,
+            Err(Failure::Forbidden(_))
+        ));
+        assert!(matches!(store.delete_model(&churn).await, Err(Failure::Forbidden(_))));
+        store.delete_version(&churn, VersionNumber(2)).await.unwrap();
+        let gone = store.apply(&a_move("op2", 2, Some(1))).await;
+        assert!(matches!(gone, Err(Failure::Missing(_))), "{gone:?}");
+        let removal = Move {
+            to: None,
+            kind: EventKind::AliasRemoved,
+            expect: Expect::Anything,
+            ..a_move("op3", 1, None)
+        };
+        store.apply(&removal).await.unwrap();
+        store.delete_model(&churn).await.unwrap();
+        // The log outlives the model.
+        assert_eq!(log(store).await.len(), 2);
+        assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
+    }
+
+    pub(super) async fn a_plain_alias_call_is_in_the_log(store: &Store) {
+        model_with(store, "churn", 2).await;
+        let plain = |operation: &str, to| Move {
+            kind: EventKind::AliasSet,
+            expect: Expect::Anything,
+            ..a_move(operation, to, None)
+        };
+        assert!(store.apply(&plain("1", 2)).await.unwrap().is_some());
+        assert!(store.apply(&plain("2", 2)).await.unwrap().is_none());
+        assert!(store.apply(&plain("3", 1)).await.unwrap().is_some());
+        assert_eq!(
+            store.alias(&name("churn"), "production").await.unwrap(),
+            Some(VersionNumber(1))
+        );
+        let log = log(store).await;
+        assert_eq!(log.len(), 2);
+        assert_eq!(log[1].from, Some(VersionNumber(2)));
+    }
+
+    pub(super) async fn a_rollback_goes_where_something_was_live(store: &Store) {
+        model_with(store, "churn", 3).await;
+        store.apply(&a_move("1", 1, None)).await.unwrap();
+        store.apply(&a_move("2", 2, Some(1))).await.unwrap();
+        let back = |operation: &str, to, expect| Move {
+            kind: EventKind::Rollback,
+            ..a_move(operation, to, Some(expect))
+        };
+        let never = store.apply(&back("3", 3, 2)).await;
+        assert!(matches!(never, Err(Failure::Invalid(_))));
+        store.apply(&back("4", 1, 2)).await.unwrap();
+        assert_eq!(
+            store.alias(&name("churn"), "production").await.unwrap(),
+            Some(VersionNumber(1))
+        );
+    }
+
+    pub(super) async fn searches_find_and_page(store: &Store) {
+        model_with(store, "churn", 3).await;
+        model_with(store, "fraud", 1).await;
+        let churn = name("churn");
+        store.tag_version(&churn, VersionNumber(2), "stage", Some("a%b")).await.unwrap();
+        let condition = |field, comparison, text: &str| Condition {
+            field,
+            comparison,
+            value: Value::Text(text.into()),
+        };
+        let found = async |conditions: Vec<Condition>| -> BTreeSet<String> {
+            let query = Query { conditions, ..all() };
+            let page = store.search_versions(&query).await.unwrap();
+            page.items.iter().map(|row| format!("{}/{}", row.model, row.version)).collect()
+        };
+        let by_name = condition(Field::Attribute("name".into()), Comparison::Equal, "churn");
+        let by_tag = condition(Field::Tag("stage".into()), Comparison::Equal, "a%b");
+        assert_eq!(found(vec![by_name.clone()]).await.len(), 3);
+        assert_eq!(found(vec![by_name, by_tag]).await, ["churn/2".to_owned()].into());
+        for (pattern, count) in [("ch%", 3), ("CH%", 0), ("_hurn", 3), ("*", 0)] {
+            let like = condition(Field::Attribute("name".into()), Comparison::Like, pattern);
+            assert_eq!(found(vec![like]).await.len(), count, "{pattern}");
+        }
+        let ilike = condition(Field::Attribute("name".into()), Comparison::ILike, "CH%");
+        assert_eq!(found(vec![ilike]).await.len(), 3);
+        let unknown = condition(Field::Attribute("colour".into()), Comparison::Equal, "red");
+        let query = Query { conditions: vec![unknown], ..all() };
+        assert!(matches!(store.search_versions(&query).await, Err(Failure::Invalid(_))));
+
+        let query = Query { limit: 1, ..Query::default() };
+        let first = store.search_models(&query).await.unwrap();
+        assert_eq!((first.items[0].name.as_str(), first.next_offset), ("churn", Some(1)));
+        assert_eq!(first.items[0].latest.as_ref().unwrap().version, VersionNumber(3));
+        let query = Query { limit: 1, offset: 1, ..Query::default() };
+        let second = store.search_models(&query).await.unwrap();
+        assert_eq!((second.items[0].name.as_str(), second.next_offset), ("fraud", None));
+    }
+
+    pub(super) async fn a_sound_store_verifies(store: &Store) {
+        model_with(store, "churn", 2).await;
+        store.apply(&a_move("1", 1, None)).await.unwrap();
+        let found = store.verify().await.unwrap();
+        assert_eq!(found.problems, Vec::<String>::new());
+        // Four files refer to two objects of a byte each.
+        assert_eq!((found.models, found.versions, found.files, found.bytes), (1, 2, 4, 2));
+        assert_eq!((found.events, found.aliases), (1, 1));
+    }
+}

@@ -1,0 +1,105 @@
+//! How the answers of `mlx registry …` look.
+
+use std::fmt::Write as _;
+
+use super::{Style, Text};
+use crate::outcome::registry::{
+    BackupOutcome, Checked, Kind, RestoreOutcome, StatusOutcome, VerifyOutcome,
+};
+
+impl Text for StatusOutcome {
+    fn text(&self, page: &mut String, style: Style) {
+        let kind = match self.kind {
+            Kind::Embedded => "embedded, no server needed",
+            Kind::Mlx => "an mlx registry over HTTP",
+            Kind::Mlflow => "an MLflow server",
+        };
+        let _ = writeln!(page, "registry  {}", style.bold(&self.place));
+        let _ = writeln!(page, "kind      {kind}");
+        if let Some(version) = &self.mlx_version {
+            let _ = writeln!(page, "version   mlx {version}");
+        }
+        match self.models {
+            Some(models) => {
+                let _ = writeln!(page, "models    {models}");
+            }
+            None => page.push_str("models    none yet: it is made when the first is registered\n"),
+        }
+        page.push('\n');
+        for promise in &self.promises {
+            let mark = if promise.kept { style.green("yes") } else { style.red("no ") };
+            let _ = writeln!(page, "{mark}  {}", promise.what);
+        }
+    }
+}
+
+impl Text for VerifyOutcome {
+    fn text(&self, page: &mut String, style: Style) {
+        let _ = writeln!(page, "checked {}: {}", self.place, counted(&self.checked));
+        match self.checked.problems.len() {
+            0 => {
+                let _ = writeln!(page, "{}", style.green("nothing is wrong"));
+            }
+            count => {
+                let _ = writeln!(
+                    page,
+                    "{}",
+                    style.red(&format!("{} wrong:", things(count as u64, "thing")))
+                );
+                for problem in &self.checked.problems {
+                    let _ = writeln!(page, "  {problem}");
+                }
+            }
+        }
+    }
+}
+
+impl Text for BackupOutcome {
+    fn text(&self, page: &mut String, _: Style) {
+        let _ =
+            writeln!(page, "backed up {} to {}", self.registry.display(), self.backup.display());
+        let _ = writeln!(page, "verified: {}", counted(&self.checked));
+    }
+}
+
+impl Text for RestoreOutcome {
+    fn text(&self, page: &mut String, _: Style) {
+        let _ = writeln!(page, "restored {} to {}", self.backup.display(), self.registry.display());
+        let _ = writeln!(page, "verified: {}", counted(&self.checked));
+        if let Some(kept) = &self.kept {
+            let _ = writeln!(page, "what was there is kept in {}", kept.display());
+        }
+    }
+}
+
+/// `2 models, 3 versions, 12 files (1.2 MB read and hashed), 4 events, 1 alias`.
+fn counted(checked: &Checked) -> String {
+    format!(
+        "{}, {}, {} ({} read and hashed), {}, {}",
+        things(checked.models, "model"),
+        things(checked.versions, "version"),
+        things(checked.files, "file"),
+        size(checked.bytes),
+        things(checked.events, "event"),
+        if checked.aliases == 1 {
+            "1 alias".into()
+        } else {
+            format!("{} aliases", checked.aliases)
+        },
+    )
+}
+
+fn things(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn size(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if size < 1000.0 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") };
+        }
+        size /= 1000.0;
+    }
+    format!("{size:.1} TB")
+}
