@@ -4,6 +4,7 @@ use http::Method;
 
 use super::failure::Failure;
 use super::request::{Remote, segment};
+use crate::api::mlflow::ServerInfo;
 use crate::api::mlx::{
     CONFLICT, ConflictBody, EventsReply, FilesReply, MoveReply, MoveRequest, VerifyReply,
     VersionFile,
@@ -66,6 +67,17 @@ impl Remote {
             Ok(reply) => Ok(reply.files),
             Err(failure) if failure.is_absent() => Err(self.no_version(model, version).await),
             Err(failure) => Err(self.without_extension(failure)),
+        }
+    }
+
+    /// What the server says of itself. One without the route is an MLflow server of version 2.
+    pub(crate) async fn server_info(&self) -> Result<ServerInfo> {
+        match self.get("/api/3.0/mlflow/server-info", vec![]).await {
+            Ok(info) => Ok(info),
+            Err(failure) if failure.is_absent() || failure.is_unknown_route() => {
+                Ok(ServerInfo::default())
+            }
+            Err(failure) => Err(failure.into()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod copies;
 mod serve;
+mod status;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::Globals;
 use crate::cli::registry::RegistryCommand;
 use crate::error::{Error, ExitCode, Result};
+use crate::settings::registry::RegistrySettings;
 use crate::settings::{self, RegistryTarget};
 use crate::ui::Ui;
 
@@ -22,11 +24,13 @@ pub(crate) async fn registry(
             let folder = folder(globals, args.data.as_deref())?;
             serve::serve((args.host, args.port).into(), folder, ui).await
         }
-        RegistryCommand::Status(_) => Err(Error::bug("not built yet")),
-        RegistryCommand::Verify(args) => {
-            let folder = folder(globals, args.data.as_deref())?;
-            ui.answer(&verify::verify_folder(&folder).await?)
-        }
+        RegistryCommand::Status(_) => ui.answer(&status::status(&in_use(globals)?).await?),
+        RegistryCommand::Verify(args) => ui.answer(&match args.data {
+            Some(data) => {
+                verify::verify_folder(&settings::working_folder(globals)?.join(data)).await?
+            }
+            None => verify::verify(&in_use(globals)?).await?,
+        }),
         RegistryCommand::Backup(args) => {
             let to = settings::working_folder(globals)?.join(&args.to);
             let folder = folder(globals, args.data.as_deref())?;
@@ -38,6 +42,12 @@ pub(crate) async fn registry(
             ui.answer(&copies::restore(from, &folder, args.replace).await?)
         }
     }
+}
+
+/// The registry that every other verb would speak to here.
+fn in_use(globals: &Globals) -> Result<RegistrySettings> {
+    let project = settings::find_project(globals, &[])?;
+    RegistrySettings::new(globals, project.as_ref())
 }
 
 /// The folder to work on: `--data`, or that of the registry in use if it is not behind an address.

@@ -2,9 +2,31 @@
 
 use std::path::Path;
 
+use crate::commands::registry_client;
 use crate::error::Result;
 use crate::outcome::registry::{Checked, VerifyOutcome};
+use crate::settings::RegistryTarget;
+use crate::settings::registry::RegistrySettings;
 use crate::store::{Failure, Store, Verification};
+
+/// Of the registry in use.
+pub(super) async fn verify(settings: &RegistrySettings) -> Result<VerifyOutcome> {
+    if let RegistryTarget::Embedded(folder) = &settings.target {
+        return verify_folder(folder).await;
+    }
+    let remote = registry_client::open(settings).await?;
+    let found = remote.verify().await?;
+    let checked = Checked {
+        models: found.models,
+        versions: found.versions,
+        files: found.files,
+        bytes: found.bytes,
+        events: found.events,
+        aliases: found.aliases,
+        problems: found.problems,
+    };
+    Ok(VerifyOutcome { place: settings.target.to_string(), checked })
+}
 
 /// Of the registry in a folder. One that is not there is an error: nothing checked is not sound.
 pub(super) async fn verify_folder(folder: &Path) -> Result<VerifyOutcome> {

@@ -4,3 +4,4 @@ mod completions;
 mod config;
 mod doctor;
 mod new;
+mod registry;
