@@ -54,12 +54,11 @@ impl SmartSubtransport for Http {
         url: &str,
         action: Service,
     ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        let client = match self.client.get() {
-            Some(client) => client.clone(),
-            None => {
-                let client = client().map_err(|error| git2::Error::from_str(&error.to_string()))?;
-                self.client.get_or_init(|| client).clone()
-            }
+        let client = if let Some(client) = self.client.get() {
+            client.clone()
+        } else {
+            let client = client().map_err(|error| git2::Error::from_str(&error.to_string()))?;
+            self.client.get_or_init(|| client).clone()
         };
         let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let exchange = |step| {
