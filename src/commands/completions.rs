@@ -2,14 +2,21 @@
 //!
 //! The scripts call this binary with `COMPLETE=<shell>` set, so that they never fall behind it.
 
+use std::time::Duration;
+
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::Shells;
 
-use crate::cli::Cli;
+use super::registry_client;
+use crate::cli::{Cli, Globals};
 use crate::error::{Error, Result, closest};
-use crate::settings::env;
+use crate::settings::{self, RegistrySettings, env};
+use crate::train;
+
+/// The latest versions of a model are what one types.
+const VERSIONS: usize = 20;
 
 /// Answer a shell that asks for completions; false where this is an ordinary run.
 pub(crate) fn answer_shell() -> bool {
@@ -68,9 +75,42 @@ fn command() -> Command {
 
 /// The project's runs, newest first, by ids short enough to read.
 fn runs() -> Vec<CompletionCandidate> {
-    Vec::new()
+    let Ok(Some(project)) = settings::find_project(&Globals::default(), &[]) else {
+        return Vec::new();
+    };
+    let runs = train::run::list(&project.runs()).unwrap_or_default();
+    runs.iter().map(|run| CompletionCandidate::new(run.short_id())).collect()
 }
 
+/// Names, versions and environments of the registry's models, where it answers at once.
 fn models() -> Vec<CompletionCandidate> {
-    Vec::new()
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Vec::new();
+    };
+    let references = runtime.block_on(async {
+        // Whoever presses Tab waits: better nothing than a pause.
+        tokio::time::timeout(Duration::from_millis(500), references()).await
+    });
+    match references {
+        Ok(Ok(references)) => references.into_iter().map(CompletionCandidate::new).collect(),
+        _ => Vec::new(),
+    }
+}
+
+async fn references() -> Result<Vec<String>> {
+    let globals = Globals::default();
+    let project = settings::find_project(&globals, &[])?;
+    let remote = registry_client::open(&RegistrySettings::new(&globals, project.as_ref())?).await?;
+    let mut references = Vec::new();
+    for model in remote.models().await? {
+        let name = model.name;
+        references
+            .extend(model.environments.keys().map(|environment| format!("{name}@{environment}")));
+        // Versions count up from 1; what was deleted since is not worth a call a model.
+        let latest = model.latest.map_or(0, |version| version.0);
+        references
+            .extend((1..=latest).rev().take(VERSIONS).map(|version| format!("{name}/{version}")));
+        references.push(name);
+    }
+    Ok(references)
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use super::registry_client;
 use crate::cli::Globals;
 use crate::data::DataSettings;
 use crate::error::Error;
 use crate::outcome::doctor::{Check, DoctorOutcome, State};
-use crate::settings::{self, Project};
+use crate::settings::{self, Project, RegistrySettings};
 use crate::sys::{device, machine};
 
 pub(crate) async fn doctor(globals: &Globals) -> DoctorOutcome {
@@ -72,8 +73,19 @@ fn devices() -> Vec<Check> {
 }
 
 async fn registry(globals: &Globals, project: Option<&Project>) -> Check {
-    match settings::registry(globals, project) {
-        Ok(target) => well("registry", target.to_string()),
+    let settings = match RegistrySettings::new(globals, project) {
+        Ok(settings) => settings,
+        Err(error) => return broken("registry", &error),
+    };
+    let reached = match registry_client::open(&settings).await {
+        Ok(remote) => remote.models().await,
+        Err(error) => Err(error),
+    };
+    match reached {
+        Ok(models) => {
+            let plural = if models.len() == 1 { "model" } else { "models" };
+            well("registry", format!("{}: {} {plural}", settings.target, models.len()))
+        }
         Err(error) => broken("registry", &error),
     }
 }

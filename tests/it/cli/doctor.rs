@@ -37,3 +37,11 @@ fn a_clean_home_has_nothing_broken() {
         assert!(areas.contains(&area.into()), "{area}");
     }
 }
+
+#[test]
+fn a_registry_that_does_not_answer_is_named() {
+    let home = Home::new();
+    // Port 9 of the loopback has no listener here.
+    let answer = home.mlx("doctor --registry http://127.0.0.1:9").fails_with(1);
+    assert!(answer.stdout().contains("127.0.0.1:9"), "{}", answer.show());
+}
