@@ -3,4 +3,6 @@
 mod architecture;
 mod cli;
 mod install;
+mod pretend;
+mod road;
 mod support;

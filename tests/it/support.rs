@@ -48,8 +48,11 @@ impl Home {
 
     /// Run `mlx` with the words of `line` in `folder`, and show what it answered.
     pub fn mlx_in(&self, folder: &str, line: &str) -> Answer {
-        let words = line.split_whitespace();
-        let output = self.command_in(folder).args(words).output().expect("mlx starts");
+        self.answer(self.command_in(folder).args(line.split_whitespace()))
+    }
+
+    pub fn answer(&self, command: &mut Command) -> Answer {
+        let output = command.output().expect("mlx starts");
         Answer { home: self.path().to_owned(), output }
     }
 

@@ -5,3 +5,8 @@ mod config;
 mod doctor;
 mod new;
 mod registry;
+mod models;
+mod promote;
+mod register;
+mod registry_faults;
+mod rollback;

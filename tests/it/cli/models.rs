@@ -1,0 +1,165 @@
+//! `mlx models`, embedded and over the wire.
+
+use crate::road::Road;
+
+#[test]
+fn an_empty_registry_says_so() {
+    Road::both(|road| {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(road.shown(&road.mlx("models list")), @"
+            exit 0
+            --- stdout
+            no models in [REGISTRY]
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models show churn")), @"
+            exit 1
+            --- stderr
+            error: no model `churn` in [REGISTRY]
+              try: the registry is empty; register a run: `mlx register`
+            ");
+        }
+    });
+}
+
+#[test]
+fn what_is_registered_is_listed_and_shown() {
+    Road::both(|road| {
+        road.registered(2);
+        road.mlx("promote churn/1 --to production").ok();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(road.shown(&road.mlx("models list")), @"
+            exit 0
+            --- stdout
+            model  latest  environments  updated
+            churn  2  production 1  [TIME]
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models show churn")), @"
+            exit 0
+            --- stdout
+            churn
+            project  p-churn
+            live  production 1
+
+            version  digest  run  made  by  live in
+                  2  d4eee8680ee3  02020202  [TIME]  [USER]
+                  1  d665c8425923  01010101  [TIME]  [USER]  production
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models show churn@production")), @"
+            exit 0
+            --- stdout
+            churn/1
+            digest  d665c842592380ed7e53cb6a95be812925b842fa692f4b327af33ca7ad5f1f54
+            run  01010101010101010101010101010101
+            made  [TIME] by [USER]
+            live in  production
+
+            metric  value
+            valid_auc  0.900000
+
+            file  bytes  sha256
+            MLmodel  12  7f8f4a879eef
+            mlx/manifest.json  359  d665c8425923
+            mlx/model.json  22  8e9c85b1cfe8
+            mlx/weights.safetensors  7000  68999308c984
+            ");
+        }
+        let list = road.mlx("models list --json").ok().json();
+        assert_eq!(list["models"][0]["latest"], 2);
+        assert_eq!(list["models"][0]["environments"]["production"], 1);
+    });
+}
+
+#[test]
+fn a_pulled_package_is_the_one_that_was_registered() {
+    Road::both(|road| {
+        road.registered(2);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(road.shown(&road.mlx("models pull churn/1")), @"
+            exit 0
+            --- stdout
+            pulled churn/1 into [HOME]/churn/churn-1: 4 files, 7393 bytes, every digest checked
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models pull churn/1")), @"
+            exit 1
+            --- stderr
+            error: [HOME]/churn/churn-1 is there already
+              try: name another folder: `mlx models pull … -o DIR`
+            ");
+        }
+        let run = format!("churn/.mlx/runs/{}/package", crate::road::run_id(1));
+        for file in ["MLmodel", "mlx/manifest.json", "mlx/model.json", "mlx/weights.safetensors"] {
+            let ours = road.home.read(&format!("{run}/{file}"));
+            assert_eq!(road.home.read(&format!("churn/churn-1/{file}")), ours, "{file}");
+        }
+        road.mlx("models pull models:/churn/2 -o elsewhere/deep").ok();
+        assert!(road.home.join("churn/elsewhere/deep/MLmodel").is_file());
+        let left: Vec<_> = std::fs::read_dir(road.home.join("churn"))
+            .expect("a folder")
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.starts_with(".mlx-"))
+            .collect();
+        assert_eq!(left, Vec::<String>::new(), "nothing temporary stays");
+    });
+}
+
+#[test]
+fn what_is_live_is_not_deleted() {
+    Road::both(|road| {
+        road.registered(2);
+        road.mlx("promote churn/1 --to production").ok();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(road.shown(&road.mlx("models delete churn/1")), @"
+            exit 1
+            --- stderr
+            error: cannot delete what is live: churn/1 in production
+              try: promote another version there, or roll back, first
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models delete churn --all")), @"
+            exit 1
+            --- stderr
+            error: cannot delete what is live: churn/1 in production
+              try: promote another version there, or roll back, first
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models delete churn")), @"
+            exit 2
+            --- stderr
+            error: `churn` names a model and not a version
+              try: delete one version with `mlx models delete churn/VERSION`, or all of it with `--all`
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models delete churn/2 --dry-run")), @"
+            exit 0
+            --- stdout
+            would delete churn/2
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models delete churn/2")), @"
+            exit 0
+            --- stdout
+            deleted churn/2
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models show churn/2")), @"
+            exit 1
+            --- stderr
+            error: `churn` has no version 2
+              try: the latest is 1; see all of them: `mlx models show churn`
+            ");
+        }
+        // A number is never given twice.
+        road.run(3, "model 3");
+        assert_eq!(road.mlx("register --json").ok().json()["version"], 3);
+    });
+}
+
+#[test]
+fn a_model_goes_with_all_its_versions() {
+    Road::both(|road| {
+        road.registered(2);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(road.shown(&road.mlx("models delete churn --all")), @"
+            exit 0
+            --- stdout
+            deleted churn with its versions 2, 1
+            ");
+        }
+        assert_eq!(road.mlx("models list --json").ok().json()["models"], serde_json::json!([]));
+    });
+}

@@ -1,0 +1,223 @@
+//! A project with finished runs beside a registry, embedded or served: what the verbs of the lifecycle need.
+//!
+//! The runs are made by hand, so that these tests train nothing; their packages are whole, and
+//! hold files that are no model.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::support::{Answer, Home};
+
+pub struct Road {
+    pub home: Home,
+    server: Option<Server>,
+}
+
+/// `mlx registry serve` on a free port, ended when the test is.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Road {
+    pub fn embedded() -> Self {
+        let home = Home::new();
+        home.write("churn/mlx.toml", project("churn", "p-churn", ""));
+        Self { home, server: None }
+    }
+
+    pub fn served() -> Self {
+        let mut road = Self::embedded();
+        let mut process = road
+            .home
+            .command_in("")
+            .args(["registry", "serve", "--port", "0", "--data", "served"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("mlx starts");
+        let stdout = process.stdout.take().expect("a pipe");
+        let stderr = process.stderr.take().expect("a pipe");
+        // Whichever stream says the address; both are read to their ends, so that neither fills up.
+        let (sender, address) = std::sync::mpsc::channel();
+        for stream in [Box::new(stdout) as Box<dyn std::io::Read + Send>, Box::new(stderr)] {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    if let Some(at) = line.find("http://") {
+                        let rest = &line[at..];
+                        let end = rest.find(|c: char| c.is_whitespace() || "\",)".contains(c));
+                        let _ = sender.send(rest[..end.unwrap_or(rest.len())].to_owned());
+                    }
+                }
+            });
+        }
+        let url = address
+            .recv_timeout(std::time::Duration::from_secs(30))
+            .expect("the server says its address");
+        road.server = Some(Server { process, url });
+        road
+    }
+
+    /// The same test on each transport.
+    pub fn both(test: impl Fn(&Self)) {
+        test(&Self::embedded());
+        test(&Self::served());
+    }
+
+    pub fn command_in(&self, folder: &str) -> Command {
+        let mut command = self.home.command_in(folder);
+        if let Some(server) = &self.server {
+            command.env("MLX_REGISTRY_URL", &server.url);
+        }
+        command
+    }
+
+    /// In the project's folder.
+    pub fn mlx(&self, line: &str) -> Answer {
+        self.mlx_in("churn", line)
+    }
+
+    pub fn mlx_in(&self, folder: &str, line: &str) -> Answer {
+        self.home.answer(self.command_in(folder).args(line.split_whitespace()))
+    }
+
+    /// What was answered, the same for both transports.
+    pub fn shown(&self, answer: &Answer) -> String {
+        let mut text = answer.show();
+        if let Some(server) = &self.server {
+            text = text.replace(&server.url, "[REGISTRY]");
+        }
+        text = text.replace("[HOME]/.local/share/mlx/registry (embedded)", "[REGISTRY]");
+        plain(&filtered(&text))
+    }
+
+    /// A finished run whose package holds `content`.
+    pub fn run(&self, number: u8, content: &str) {
+        self.run_in("churn", "p-churn", number, content);
+    }
+
+    pub fn run_in(&self, project: &str, project_id: &str, number: u8, content: &str) {
+        let id = run_id(number);
+        let run = format!("{project}/.mlx/runs/{id}");
+        let files = [
+            ("MLmodel", "flavors: {}\n".to_owned()),
+            ("mlx/model.json", format!("{{\"content\": {content:?}}}")),
+            ("mlx/weights.safetensors", content.repeat(1000)),
+        ];
+        let mut listed = serde_json::Map::new();
+        for (path, text) in &files {
+            self.home.write(&format!("{run}/package/{path}"), text);
+            let entry = json!({ "sha256": sha256(text), "size_bytes": text.len() });
+            listed.insert((*path).to_owned(), entry);
+        }
+        let manifest = json!({ "format": 1, "files": listed }).to_string();
+        self.home.write(&format!("{run}/package/mlx/manifest.json"), &manifest);
+        let record = json!({
+            "id": id,
+            "status": "finished",
+            "name": project,
+            "task": "classification",
+            "kind": "mlp",
+            "project_id": project_id,
+            "started_ms": 1_700_000_000_000_i64 + i64::from(number) * 60_000,
+            "ended_ms": 1_700_000_000_000_i64 + i64::from(number) * 60_000 + 5_000,
+            "seed": 7,
+            "device": "cpu",
+            "settings": { "train": { "seed": 7 } },
+            "sources": [],
+            "best_epoch": 3,
+            "epochs": 4,
+            "steps": 40,
+            "seconds": 5.0,
+            "valid": [["auc", 0.9]],
+            "package_digest": sha256(&manifest),
+            "git": null,
+            "mlx_version": "0.1.0",
+        });
+        self.home.write(&format!("{run}/manifest.json"), record.to_string());
+    }
+
+    /// Versions 1 to `versions` of churn.
+    pub fn registered(&self, versions: u8) {
+        for number in 1..=versions {
+            self.run(number, &format!("model {number}"));
+            self.mlx(&format!("register {}", run_id(number))).ok();
+        }
+    }
+}
+
+pub fn project(name: &str, id: &str, more: &str) -> String {
+    format!(
+        "[project]\nname = \"{name}\"\ntask = \"classification\"\nid = \"{id}\"\n\n[data]\ntrain = \"train.csv\"\ntarget = \"churned\"\n\n{more}"
+    )
+}
+
+/// The id of the run of this number: `01010101…`.
+pub fn run_id(number: u8) -> String {
+    format!("{number:02x}").repeat(16)
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Whoever runs the tests as `[USER]`, and columns two spaces apart whatever that name's length.
+fn plain(text: &str) -> String {
+    let output = Command::new("id").arg("-un").output().expect("`id` is everywhere");
+    let user = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let mut plain = String::new();
+    for line in text.lines() {
+        let words = line.trim_end();
+        let body = words.trim_start();
+        plain.push_str(&words[..words.len() - body.len()]);
+        let columns: Vec<_> = body.split("  ").filter(|part| !part.is_empty()).collect();
+        let columns: Vec<_> = columns.iter().map(|part| part.trim()).collect();
+        let line = columns.join("  ");
+        let named: Vec<_> =
+            line.split(' ').map(|word| if word == user { "[USER]" } else { word }).collect();
+        plain.push_str(&named.join(" "));
+        plain.push('\n');
+    }
+    plain
+}
+
+/// Times as `[TIME]`.
+fn filtered(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("20") {
+        let (before, tail) = rest.split_at(at);
+        out.push_str(before);
+        let is_time = tail.len() >= 19
+            && tail.is_char_boundary(19)
+            && tail[..19].bytes().enumerate().all(|(at, byte)| match at {
+                4 | 7 => byte == b'-',
+                10 => byte == b' ',
+                13 | 16 => byte == b':',
+                _ => byte.is_ascii_digit(),
+            });
+        if is_time {
+            out.push_str("[TIME]");
+            rest = &tail[19..];
+        } else {
+            out.push_str("20");
+            rest = &tail[2..];
+        }
+    }
+    out + rest
+}
