@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use super::check::row_hashes;
+use super::table::{MISSING, MISSING_TIME};
 use super::{Column, ColumnKind, DataSettings, Table, Task, Values};
 
 /// Something that the user should look at. Training goes on all the same.
@@ -34,8 +35,10 @@ pub(super) fn suspicions(
             found.extend(leak(column, target, task));
         }
         found.extend(id_among_features(column, train.rows));
-        found.extend(says_nothing(column, train.rows));
+        found.extend(mostly_missing(column, train.rows));
     }
+    let constant = inputs.iter().filter_map(|name| train.column(name)).filter(|c| is_constant(c));
+    found.extend(constants(&constant.map(|column| column.name.as_str()).collect::<Vec<_>>()));
     if let Some(target) = target {
         found.extend(rare_classes(target));
     }
@@ -187,24 +190,37 @@ fn id_among_features(column: &Column, rows: usize) -> Option<Suspicion> {
     })
 }
 
-fn says_nothing(column: &Column, rows: usize) -> Option<Suspicion> {
-    let (missing, constant) = match &column.values {
-        Values::Numbers(values) => {
-            let mut present = values.iter().filter(|value| !value.is_nan());
-            let missing = rows - present.clone().count();
-            let first = present.next();
-            (missing, present.all(|value| Some(value) == first))
-        }
-        Values::Texts(texts) => {
-            let missing = texts.codes.iter().filter(|&&code| code as usize >= texts.levels.len());
-            (missing.count(), texts.levels.len() <= 1)
-        }
-        Values::Times(_) => return None,
-    };
-    if constant && missing == 0 {
-        let message = format!("`{}` has the same value in every row", column.name);
-        return Some(suspicion("constant", column, message));
+fn is_constant(column: &Column) -> bool {
+    match &column.values {
+        Values::Numbers(values) => values.windows(2).all(|pair| pair[0] == pair[1]),
+        Values::Texts(texts) => texts.codes.windows(2).all(|pair| pair[0] == pair[1]),
+        Values::Times(values) => values.windows(2).all(|pair| pair[0] == pair[1]),
     }
+}
+
+/// One warning for all of them: sparse formats have many.
+fn constants(names: &[&str]) -> Option<Suspicion> {
+    const SHOWN: usize = 8;
+    let (column, message) = match names {
+        [] => return None,
+        [one] => (Some((*one).to_owned()), format!("`{one}` has the same value in every row")),
+        many => {
+            let shown = many.iter().take(SHOWN).copied().collect::<Vec<_>>().join("`, `");
+            let more = if many.len() > SHOWN { ", …" } else { "" };
+            let message =
+                format!("{} columns have the same value in every row: `{shown}`{more}", many.len());
+            (None, message)
+        }
+    };
+    Some(Suspicion { kind: "constant", column, message })
+}
+
+fn mostly_missing(column: &Column, rows: usize) -> Option<Suspicion> {
+    let missing = match &column.values {
+        Values::Numbers(values) => values.iter().filter(|value| value.is_nan()).count(),
+        Values::Texts(texts) => texts.codes.iter().filter(|&&code| code == MISSING).count(),
+        Values::Times(values) => values.iter().filter(|&&time| time == MISSING_TIME).count(),
+    };
     let share = missing as f64 / rows.max(1) as f64;
     (share > 0.5).then(|| {
         let message = format!("`{}` is missing in {:.0} % of the rows", column.name, share * 100.0);
@@ -269,7 +285,7 @@ fn repetitions(train: &Table, test: Option<&Table>, settings: &DataSettings) -> 
         // Rows that are alike but for the target: as many as there are more rows than inputs.
         let alike = distinct.len() - inputs.iter().copied().collect::<HashSet<_>>().len();
         if alike > 0 {
-            say("conflict", format!("{alike} rows differ from another in `{label}` alone"));
+            say("conflict", format!("rows that differ from another in `{label}` alone: {alike}"));
         }
     }
     if let Some(test) = test {
@@ -322,9 +338,6 @@ mod tests {
         let id = numbers("number", |row| (row * 7919 % 100_003) as f64);
         assert_eq!(leak(&id, &target(), Task::Classification), None);
         assert_eq!(id_among_features(&id, 400).map(|found| found.kind), Some("id"));
-        assert_eq!(
-            says_nothing(&numbers("one", |_| 1.0), 400).map(|found| found.kind),
-            Some("constant")
-        );
+        assert!(is_constant(&numbers("one", |_| 1.0)) && !is_constant(&id));
     }
 }

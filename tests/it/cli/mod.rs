@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod data_check;
 mod doctor;
 mod new;
 mod registry;
