@@ -9,7 +9,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Go on with a run that was interrupted; without RUN, the latest such run.
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["set", "seed", "budget", "max_epochs"])]
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["set", "seed", "budget", "max_epochs", "device", "locked"])]
     pub resume: Option<String>,
     /// Refuse data or settings that differ from `mlx.lock`.
     #[arg(long)]

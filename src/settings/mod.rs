@@ -14,6 +14,7 @@ pub(crate) mod promote;
 pub(crate) mod register;
 pub(crate) mod registry;
 pub(crate) mod rollback;
+pub(crate) mod train;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -46,6 +46,9 @@ pub(crate) enum Event {
         valid: Vec<(String, f64)>,
         seconds: f64,
         reason: StopReason,
+        /// The folder of the package, and the digest that names it.
+        package: std::path::PathBuf,
+        package_digest: String,
     },
     Error {
         message: String,

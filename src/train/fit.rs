@@ -98,13 +98,15 @@ impl<'a> Fit<'a> {
     /// Why there is no further epoch, asked between epochs.
     fn finished(&self) -> Option<StopReason> {
         let progress = &self.state.progress;
-        if progress.epoch > 0 && progress.step == 0 && self.out_of_time() {
-            return Some(StopReason::Budget);
-        }
+        // The clock comes last: a replay, which has none, ends for the reason it ended for at first.
         if progress.epoch > 0 && progress.stale >= self.plan.patience {
             return Some(StopReason::Patience);
         }
-        (progress.epoch >= self.plan.max_epochs).then_some(StopReason::Completed)
+        if progress.epoch >= self.plan.max_epochs {
+            return Some(StopReason::Completed);
+        }
+        let between = progress.epoch > 0 && progress.step == 0;
+        (between && self.out_of_time()).then_some(StopReason::Budget)
     }
 
     /// The rest of the current epoch, from the step that the state has reached.
@@ -117,8 +119,8 @@ impl<'a> Fit<'a> {
             if self.interrupt.is_set() {
                 return Ok(Paused::Interrupt);
             }
-            // At least one step is taken, or there would be nothing to keep.
-            if self.state.progress.total_steps > 0 && self.out_of_time() {
+            // An epoch that began takes at least one step, or there would be nothing to validate.
+            if self.state.progress.step > 0 && self.out_of_time() {
                 return Ok(Paused::OutOfTime);
             }
             let loss = self.step(batch)?;

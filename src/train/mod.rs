@@ -11,6 +11,7 @@ pub(crate) mod forecasting;
 mod lambda_rank;
 pub(crate) mod learner;
 pub(crate) mod ranking;
+pub(crate) mod lock;
 pub(crate) mod run;
 pub(crate) mod schedule;
 mod logistic;

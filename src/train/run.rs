@@ -126,6 +126,16 @@ impl Run {
         files::write_atomic(&self.dir.join("manifest.json"), &json)
     }
 
+    /// Take the run off the disk, unless somebody works on it.
+    pub(crate) fn remove(&self) -> Result<()> {
+        let held = self.lock()?;
+        // The manifest goes first: what is left of a removal that was cut short is no run.
+        let manifest = self.dir.join("manifest.json");
+        fs::remove_file(&manifest).map_err(|error| Error::file("remove", &manifest, error))?;
+        drop(held);
+        fs::remove_dir_all(&self.dir).map_err(|error| Error::file("remove", &self.dir, error))
+    }
+
     pub(crate) fn package_dir(&self) -> PathBuf {
         self.dir.join("package")
     }

@@ -150,6 +150,11 @@ impl Ui {
             });
             let _ = write_stdout(&format!("{document}\n"));
         }
+        self.say_failure(error);
+    }
+
+    /// As [`Ui::fail`], for a command that already told the failure as the last event of its stream.
+    pub(crate) fn say_failure(&self, error: &Error) {
         let mut text = format!("{} {}\n", self.error_style.red("error:"), error.message());
         if let Some(hint) = error.hint_text() {
             let _ = writeln!(text, "  {} {hint}", self.error_style.dim("try:"));

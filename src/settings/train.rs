@@ -1,0 +1,40 @@
+//! `mlx train`: flags and the project as one plan of a run.
+
+use super::{Project, project};
+use crate::cli::Globals;
+use crate::cli::train::TrainArgs;
+use crate::error::Result;
+
+/// What `mlx train` was asked to do.
+#[derive(Clone, Debug)]
+pub(crate) struct RunSettings {
+    pub project: Project,
+    pub start: Start,
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    Fresh,
+    /// Fresh, and only if nothing differs from `mlx.lock`.
+    Locked,
+    /// The run of this id, or the latest interrupted one.
+    Resume(Option<String>),
+}
+
+pub(crate) fn train(globals: &Globals, args: TrainArgs) -> Result<RunSettings> {
+    let mut overrides = args.set;
+    let mut named = |key: &str, value: Option<String>| {
+        overrides.extend(value.map(|value| format!("train.{key}={value}")));
+    };
+    named("device", args.device);
+    named("seed", args.seed.map(|seed| seed.to_string()));
+    named("budget", args.budget);
+    named("max_epochs", args.max_epochs.map(|epochs| epochs.to_string()));
+    let start = match args.resume {
+        Some(id) => Start::Resume((!id.is_empty()).then_some(id)),
+        None if args.locked => Start::Locked,
+        None => Start::Fresh,
+    };
+    Ok(RunSettings { project: project(globals, &overrides)?, start, dry_run: args.dry_run })
+}

@@ -1,0 +1,161 @@
+//! How training looks while it goes, and what is said at its end.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::table::Table;
+use super::{Style, Text, Ui};
+use crate::outcome::train::{TrainOutcome, TrainPlanOutcome};
+use crate::train::Event;
+use crate::train::event::StopReason;
+
+/// A bar on a terminal, a line an epoch elsewhere, an event a line with `--json`.
+pub(crate) struct Progress<'a> {
+    ui: &'a Ui,
+    max_epochs: usize,
+    bar: Option<ProgressBar>,
+    /// What the last epoch came to, shown beside the bar of the next.
+    last: String,
+}
+
+impl<'a> Progress<'a> {
+    pub(crate) fn new(ui: &'a Ui, max_epochs: usize) -> Self {
+        let bar = ui.live.then(|| {
+            let style = ProgressStyle::with_template(
+                "epoch {prefix} {bar:24} {pos}/{len} eta {eta}  {msg}",
+            );
+            let bar = ProgressBar::new(0);
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Self { ui, max_epochs, bar, last: String::new() }
+    }
+
+    pub(crate) fn show(&mut self, event: &Event) {
+        if self.ui.json {
+            if !matches!(event, Event::StepEnded { .. }) {
+                // A reader that went away does not end the training.
+                let _ = self.ui.event(event);
+            }
+            return;
+        }
+        match event {
+            Event::Started { run, model, device, train_units, valid_units, parameters, from_epoch, .. } => {
+                let from = match from_epoch {
+                    0 => String::new(),
+                    epoch => format!(", resumed after epoch {epoch}"),
+                };
+                self.ui.note(&format!(
+                    "training {model} on {device}: run {}, {train_units} to learn from, {valid_units} to validate on, {parameters} parameters{from}",
+                    &run[..8]
+                ));
+            }
+            Event::StepEnded { epoch, step, steps, loss } => {
+                if let Some(bar) = &self.bar {
+                    if *step == 1 {
+                        bar.reset();
+                    }
+                    bar.set_length(*steps as u64);
+                    bar.set_prefix(format!("{epoch}/{}", self.max_epochs));
+                    bar.set_position(*step as u64);
+                    bar.set_message(format!("loss {loss:.4}{}", self.last));
+                }
+            }
+            Event::EpochEnded { epoch, train_loss, valid, best_epoch, seconds, rows_per_second, .. } => {
+                let watched = valid
+                    .first()
+                    .map_or(String::new(), |(name, value)| format!("  {name} {value:.4}"));
+                let speed = format!("  best {best_epoch}  {rows_per_second:.0} rows/s");
+                if self.bar.is_some() {
+                    self.last = format!("{watched}{speed}");
+                } else {
+                    self.ui.note(&format!(
+                        "epoch {epoch}/{}  loss {train_loss:.4}{watched}{speed}  {seconds:.1} s",
+                        self.max_epochs
+                    ));
+                }
+            }
+            Event::Interrupted { .. } | Event::Finished { .. } | Event::Error { .. } => {}
+        }
+    }
+
+    /// Take the bar away: what follows is the answer, or why there is none.
+    pub(crate) fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Text for TrainOutcome {
+    fn text(&self, page: &mut String, style: Style) {
+        let why = match self.reason {
+            StopReason::Completed => "all of them were run",
+            StopReason::Patience => "validation stopped improving",
+            StopReason::Budget if self.locked => "as mlx.lock records",
+            StopReason::Budget => "the budget ran out",
+        };
+        let short = &self.run[..8];
+        let _ = writeln!(
+            page,
+            "{} run {short}: best epoch {} of {} ({why}), {:.1} s\n",
+            style.bold(&self.model),
+            self.best_epoch,
+            self.epochs,
+            self.seconds
+        );
+        let mut table = Table::new(["validation", "value"]).right([1]);
+        for (name, value) in &self.valid {
+            table.row([name.clone(), format!("{value:.4}")]);
+        }
+        table.write(page, style);
+        let _ = writeln!(page, "\npackage  {}", shown(&self.package));
+        let _ = writeln!(page, "digest   {}", self.package_digest);
+        let _ = writeln!(page, "next     mlx eval run:{short}");
+    }
+}
+
+/// A path as seen from the working folder, where it is below it.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+impl Text for TrainPlanOutcome {
+    fn text(&self, page: &mut String, style: Style) {
+        let [train, valid, test] = self.rows;
+        let _ = writeln!(
+            page,
+            "{} would train {} on {}\n",
+            style.bold(&self.model),
+            self.kind,
+            self.device
+        );
+        for source in &self.sources {
+            let _ = writeln!(page, "data        {}, {} rows", source.path, source.rows);
+        }
+        let _ = writeln!(page, "rows        {train} train, {valid} valid, {test} test");
+        let _ = writeln!(page, "units       {} train, {} valid", self.train_units, self.valid_units);
+        let _ = writeln!(page, "parameters  {}", self.parameters);
+        let _ = writeln!(
+            page,
+            "steps       batches of {}, learning rate {}, weight decay {}, seed {}",
+            self.batch, self.learning_rate, self.weight_decay, self.seed
+        );
+        let _ = match self.last_step {
+            Some(step) => writeln!(page, "end         step {step}, as mlx.lock records\n"),
+            None => writeln!(
+                page,
+                "end         {} epochs at most, patience {}\n",
+                self.max_epochs, self.patience
+            ),
+        };
+        let mut table = Table::new(["column", "kind"]);
+        for (name, kind) in &self.columns {
+            table.row([name.as_str(), kind.name()]);
+        }
+        table.write(page, style);
+    }
+}
