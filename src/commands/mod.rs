@@ -16,6 +16,8 @@ mod promote;
 mod register;
 pub(crate) mod registry_client;
 mod rollback;
+mod runs;
+mod train;
 
 use std::panic::AssertUnwindSafe;
 
@@ -82,16 +84,14 @@ fn unparsed(error: &clap::Error) -> std::process::ExitCode {
 
 async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
     let globals = &cli.globals;
-    // Until a verb is built, its arm says so.
-    let unbuilt = |verb: &str| Err(Error::bug(format!("`mlx {verb}` is not built yet")));
     match cli.command {
         Command::New(args) => ui.answer(&new::new(&settings::new::new(globals, args)?)?),
         Command::Init(args) => ui.answer(&new::new(&settings::new::init(globals, args)?)?),
         Command::Data(DataCommand::Check(args)) => {
             ui.answer(&data_check::data_check(&settings::data_check::data_check(globals, &args)?)?)
         }
-        Command::Train(_) => unbuilt("train"),
-        Command::Runs(_) => unbuilt("runs"),
+        Command::Train(args) => train::train(settings::train::train(globals, args), ui).await,
+        Command::Runs(command) => runs::runs(globals, command, ui),
         Command::Eval(args) => {
             let settings = settings::eval::EvalSettings::new(globals, &args)?;
             ui.answer(&eval::eval(&settings, ui).await?)

@@ -22,8 +22,13 @@ use crate::train::{Event, Learner, learner};
 use crate::ui::Ui;
 use crate::ui::train::Progress;
 
-pub(crate) async fn train(settings: RunSettings, ui: &Ui) -> Result<ExitCode> {
-    let failed = match watched(settings, ui).await {
+/// Settings that could not be resolved end the stream of events as any other failure does.
+pub(crate) async fn train(settings: Result<RunSettings>, ui: &Ui) -> Result<ExitCode> {
+    let answer = match settings {
+        Ok(settings) => watched(settings, ui).await,
+        Err(error) => Err(error),
+    };
+    let failed = match answer {
         Ok(Answer::Trained(outcome)) if ui.json => {
             return ui.event(&outcome.event()).map(|()| ExitCode::Done);
         }
@@ -99,7 +104,9 @@ fn prepare(settings: RunSettings, interrupt: &Interrupt, ui: &Ui) -> Result<Answ
         Some(found) => found,
         None => Run::create(&project.runs(), |id| training.manifest(id, last_step))?,
     };
-    training.carry_out(run, held, &plan, interrupt, ui).map(|outcome| Answer::Trained(outcome.into()))
+    training
+        .carry_out(run, held, &plan, interrupt, ui)
+        .map(|outcome| Answer::Trained(outcome.into()))
 }
 
 /// The run to go on with, held from here on.
@@ -112,8 +119,14 @@ fn resumable(runs: &Path, id: Option<&str>) -> Result<(Run, RunLock)> {
         })?,
     };
     if run.manifest.status == Status::Finished {
-        return Err(Error::user(format!("run {} is finished: nothing is left to resume", run.short_id()))
-            .hint(format!("train anew: `mlx train`, or look at it: `mlx runs show {}`", run.short_id())));
+        return Err(Error::user(format!(
+            "run {} is finished: nothing is left to resume",
+            run.short_id()
+        ))
+        .hint(format!(
+            "train anew: `mlx train`, or look at it: `mlx runs show {}`",
+            run.short_id()
+        )));
     }
     let held = run.lock()?;
     Ok((run, held))
@@ -169,7 +182,8 @@ impl<'a> Training<'a> {
             root: &project.root,
             seed,
         })?;
-        let learner = learner::build(task, &dataset, &settings.data, &settings.model, seed, &device)?;
+        let learner =
+            learner::build(task, &dataset, &settings.data, &settings.model, seed, &device)?;
         for notice in dataset.notices.iter().chain(&learner.notices()) {
             ui.note(notice);
         }
@@ -232,7 +246,7 @@ impl<'a> Training<'a> {
             device: self.device.clone(),
             sources: self.dataset.sources.clone(),
             rows: [&self.dataset.train, &self.dataset.valid, &self.dataset.test]
-                .map(|table| table.rows()),
+                .map(|table| table.rows),
             columns: self.schema.clone(),
             parameters: self.learner.parameters().count(),
             train_units: self.learner.units(),

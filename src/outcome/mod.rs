@@ -11,6 +11,8 @@ pub(crate) mod tour;
 pub(crate) mod models;
 pub(crate) mod promote;
 pub(crate) mod register;
+pub(crate) mod runs;
+pub(crate) mod train;
 
 use serde::Serialize;
 

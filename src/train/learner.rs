@@ -1,10 +1,12 @@
 //! What the loop asks of a thing that can be trained. One implementation a task.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
+use super::{classification, forecasting, ranking};
+use crate::data::{DataSettings, Dataset, Task};
 use crate::error::Result;
-use crate::model::{Model, Parameters};
+use crate::model::{Model, ModelSettings, Parameters};
 
 /// A net bound to its training and validation data, and everything that was fitted before the first step.
 ///
@@ -61,4 +63,20 @@ pub(crate) struct Validation {
     pub monitor: f64,
     /// By name, the most telling first.
     pub metrics: Vec<(String, f64)>,
+}
+
+/// The learner of a task.
+pub(crate) fn build(
+    task: Task,
+    dataset: &Dataset,
+    data: &DataSettings,
+    model: &ModelSettings,
+    seed: u64,
+    device: &Device,
+) -> Result<Box<dyn Learner>> {
+    match task {
+        Task::Forecasting => forecasting::learner(dataset, data, model, seed, device),
+        Task::Classification => classification::learner(dataset, data, model, seed, device),
+        Task::Ranking => ranking::learner(dataset, data, model, seed, device),
+    }
 }

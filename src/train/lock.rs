@@ -58,7 +58,12 @@ const INTRODUCTION: &str = "# What `mlx train` resolved and what came of it. Com
 const FREE: [&str; 2] = ["settings.train.budget", "settings.train.device"];
 
 impl Lock {
-    pub(crate) fn new(now: &Now<'_>, seed: u64, instructions: String, result: LockedResult) -> Self {
+    pub(crate) fn new(
+        now: &Now<'_>,
+        seed: u64,
+        instructions: String,
+        result: LockedResult,
+    ) -> Self {
         Self {
             format: FORMAT,
             mlx: env!("CARGO_PKG_VERSION").into(),

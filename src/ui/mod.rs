@@ -15,6 +15,8 @@ pub(crate) mod register;
 mod registry;
 pub(crate) mod table;
 pub(crate) mod tour;
+mod runs;
+pub(crate) mod train;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};

@@ -59,12 +59,21 @@ impl Text for RunsShowOutcome {
         line("device", &run.device);
         line("seed", &run.seed.to_string());
         if let Some(git) = &run.git {
-            line("commit", &format!("{}{}", git.commit, if git.dirty { ", with changes" } else { "" }));
+            line(
+                "commit",
+                &format!("{}{}", git.commit, if git.dirty { ", with changes" } else { "" }),
+            );
         }
         for source in &run.sources {
             line("data", &format!("{}: {}", source.path, describe(source)));
         }
-        line("epochs", &format!("{}, the best is {}, {} steps, {:.1} s", run.epochs, run.best_epoch, run.steps, run.seconds));
+        line(
+            "epochs",
+            &format!(
+                "{}, the best is {}, {} steps, {:.1} s",
+                run.epochs, run.best_epoch, run.steps, run.seconds
+            ),
+        );
         line("folder", &self.folder.display().to_string());
         if let Some(digest) = &run.package_digest {
             line("package", digest);
@@ -97,7 +106,12 @@ fn epochs(events: &[Event], page: &mut String, style: Style) {
         if let Event::EpochEnded { epoch, train_loss, valid, best_epoch, .. } = event {
             let valid =
                 valid.first().map_or(String::new(), |(name, value)| format!("{name} {value:.4}"));
-            table.row([epoch.to_string(), format!("{train_loss:.4}"), valid, best_epoch.to_string()]);
+            table.row([
+                epoch.to_string(),
+                format!("{train_loss:.4}"),
+                valid,
+                best_epoch.to_string(),
+            ]);
         }
     }
     table.write(page, style);

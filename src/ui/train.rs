@@ -42,7 +42,16 @@ impl<'a> Progress<'a> {
             return;
         }
         match event {
-            Event::Started { run, model, device, train_units, valid_units, parameters, from_epoch, .. } => {
+            Event::Started {
+                run,
+                model,
+                device,
+                train_units,
+                valid_units,
+                parameters,
+                from_epoch,
+                ..
+            } => {
                 let from = match from_epoch {
                     0 => String::new(),
                     epoch => format!(", resumed after epoch {epoch}"),
@@ -63,7 +72,15 @@ impl<'a> Progress<'a> {
                     bar.set_message(format!("loss {loss:.4}{}", self.last));
                 }
             }
-            Event::EpochEnded { epoch, train_loss, valid, best_epoch, seconds, rows_per_second, .. } => {
+            Event::EpochEnded {
+                epoch,
+                train_loss,
+                valid,
+                best_epoch,
+                seconds,
+                rows_per_second,
+                ..
+            } => {
                 let watched = valid
                     .first()
                     .map_or(String::new(), |(name, value)| format!("  {name} {value:.4}"));
@@ -137,7 +154,8 @@ impl Text for TrainPlanOutcome {
             let _ = writeln!(page, "data        {}, {} rows", source.path, source.rows);
         }
         let _ = writeln!(page, "rows        {train} train, {valid} valid, {test} test");
-        let _ = writeln!(page, "units       {} train, {} valid", self.train_units, self.valid_units);
+        let _ =
+            writeln!(page, "units       {} train, {} valid", self.train_units, self.valid_units);
         let _ = writeln!(page, "parameters  {}", self.parameters);
         let _ = writeln!(
             page,
