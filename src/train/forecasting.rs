@@ -217,7 +217,7 @@ impl Learner for Forecaster {
         Defaults {
             batch: (self.units / 40).clamp(16, 512),
             // The step of a forecast adds the steps of its inputs up.
-            learning_rate: 5e-3 / (self.shape.look_back as f64).sqrt(),
+            learning_rate: 2e-3 / (self.shape.look_back as f64).sqrt(),
             // Decay would pull towards the naive forecast, whose pull ridge has weighed already.
             weight_decay: 0.0,
         }
