@@ -324,7 +324,7 @@ fn parse(text: &str) -> Result<Step> {
         "Y" | "YS" | "YE" | "A" | "AS" => Step::Months(count * 12),
         _ => Step::Micros(0),
     };
-    if count < 1 || count > 1_000_000 || step == Step::Micros(0) {
+    if !(1..=1_000_000).contains(&count) || step == Step::Micros(0) {
         return Err(Error::user(format!("data.frequency is `{text}`, which names no step")).hint(
             "use s, min, h, D, B, W, MS, M, Q or Y, with a number before it where needed: `15min`",
         ));

@@ -65,7 +65,9 @@ pub(super) fn choose(
     // One origin a series is a draw; the steps before validation are judged as well.
     let lengths_now = lengths(set, ends);
     let hold = (2 * horizon).min(lengths_now[lengths_now.len() / 2] / 5) as i64;
-    fit_ends.iter_mut().for_each(|end| *end -= hold);
+    for end in &mut fit_ends {
+        *end -= hold;
+    }
     let stride = if judges.len() < ENOUGH { 1 } else { horizon };
     let more = judged(set, &fit_ends, &base, stride, 20_000);
     if more.len() > judges.len() {
@@ -154,7 +156,7 @@ fn best(trials: &[Trial]) -> Option<Trial> {
     trials
         .iter()
         .filter(|trial| trial.score <= first.score * AS_GOOD)
-        .max_by(|a, b| a.shape.look_back.cmp(&b.shape.look_back).then(order(&b, &a)))
+        .max_by(|a, b| a.shape.look_back.cmp(&b.shape.look_back).then(b.score.total_cmp(&a.score)))
         .copied()
 }
 

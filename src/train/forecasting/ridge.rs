@@ -130,7 +130,9 @@ fn substitute(factor: &[f64], size: usize, right: &mut [f64], outputs: usize) {
             subtract(current, &above[column * outputs..][..outputs], factor[row * size + column]);
         }
         let pivot = factor[row * size + row];
-        current.iter_mut().for_each(|value| *value /= pivot);
+        for value in current {
+            *value /= pivot;
+        }
     }
     for row in (0..size).rev() {
         let (head, below) = right.split_at_mut((row + 1) * outputs);
@@ -140,7 +142,9 @@ fn substitute(factor: &[f64], size: usize, right: &mut [f64], outputs: usize) {
             subtract(current, from, factor[column * size + row]);
         }
         let pivot = factor[row * size + row];
-        current.iter_mut().for_each(|value| *value /= pivot);
+        for value in current {
+            *value /= pivot;
+        }
     }
 }
 
