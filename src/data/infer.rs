@@ -55,7 +55,7 @@ impl Guessing<'_> {
         if total == 0 {
             return empty(name);
         }
-        let digits = if column.text { 0 } else { self.count_numbers(&missing, cells) };
+        let digits = if column.text { 0 } else { self.count_numbers(missing, cells) };
         if digits == total {
             let values: Vec<f64> =
                 cells.iter().map(|cell| number(cell, self.decimal).unwrap_or(f64::NAN)).collect();
@@ -67,7 +67,7 @@ impl Guessing<'_> {
             // The cells that are no numbers are errors, which reading the column will name.
             return Guess { kind: ColumnKind::Numeric, notice: None };
         }
-        if let Some(kind) = self.times(&missing, cells, total) {
+        if let Some(kind) = self.times(missing, cells, total) {
             return Guess { kind, notice: None };
         }
         if is_boolean(&levels) {
@@ -81,7 +81,7 @@ impl Guessing<'_> {
     }
 
     /// How many cells are numbers; a column whose first cells are none is not read to its end.
-    fn count_numbers(&self, missing: &Missing, cells: &Cells) -> usize {
+    fn count_numbers(&self, missing: Missing<'_>, cells: &Cells) -> usize {
         const SAMPLE: usize = 200;
         let (mut count, mut looked) = (0, 0);
         for cell in cells.iter().filter(|cell| !missing.is(cell)) {
@@ -102,7 +102,7 @@ impl Guessing<'_> {
                 .all(|level| number(level, self.decimal).is_none_or(|value| value.fract() == 0.0))
     }
 
-    fn times(&self, missing: &Missing, cells: &Cells, total: usize) -> Option<ColumnKind> {
+    fn times(&self, missing: Missing<'_>, cells: &Cells, total: usize) -> Option<ColumnKind> {
         let present = || cells.iter().filter(|cell| !missing.is(cell));
         let first = present().next()?;
         let turned = self.clock.is_turned(first);

@@ -543,19 +543,18 @@ pub(super) fn divide(
             })?;
             split::by_group(&groups(train.require(name)?), shares, request.seed)
         }
-        SplitKind::Random => match (request.task, &settings.query) {
+        SplitKind::Random => {
             // Candidates of one query are judged together, so they are held out together.
-            (Task::Ranking, Some(query)) => {
+            if let (Task::Ranking, Some(query)) = (request.task, &settings.query) {
                 split::by_group(&groups(train.require(query)?), shares, request.seed)
-            }
-            _ => {
+            } else {
                 let strata = match train.column(settings.label()) {
                     Some(column) if split.stratify => groups(column),
                     _ => vec![0; train.rows],
                 };
                 split::random(&strata, shares, request.seed)
             }
-        },
+        }
     };
     check_parts(&parts, shares)?;
     Ok(parts)

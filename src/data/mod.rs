@@ -26,6 +26,6 @@ pub(crate) use dataset::{Dataset, Source};
 pub(crate) use load::{LoadRequest, load};
 pub(crate) use read::{ReadOptions, read};
 pub(crate) use series::{SeriesSet, TimeAxis};
-pub(crate) use settings::{ColumnKind, DataSettings, Layout, Split, SplitKind, Task};
+pub(crate) use settings::{ColumnKind, DataSettings, Layout, SplitKind, Task};
 pub(crate) use table::{Column, Dictionary, Table, Values};
 pub(crate) use write::write;

@@ -59,14 +59,6 @@ pub(crate) enum Raw {
 }
 
 impl Raw {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Cells(cells) => cells.len(),
-            Self::Numbers(values) => values.len(),
-            Self::Times { values, .. } => values.len(),
-        }
-    }
-
     /// The same cells as texts, for a column that files write differently.
     pub(crate) fn to_cells(&self) -> Cells {
         let mut cells = Cells::default();
@@ -97,7 +89,7 @@ impl Raw {
             (Self::Times { values, zoned }, Self::Times { values: more, zoned: also })
                 if *zoned == also =>
             {
-                values.extend(more)
+                values.extend(more);
             }
             (first, other) => {
                 let mut cells = first.to_cells();

@@ -126,16 +126,14 @@ pub(super) fn no_column<'a>(
 ) -> Error {
     const SHOWN: usize = 12;
     let error = Error::user(format!("{file} has no column `{name}`"));
-    match closest(name, names.clone()) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => {
-            let mut list: Vec<&str> = names.take(SHOWN + 1).collect();
-            if list.len() > SHOWN {
-                list[SHOWN] = "…";
-            }
-            error.hint(format!("its columns are: {}", list.join(", ")))
-        }
+    if let Some(near) = closest(name, names.clone()) {
+        return error.hint(format!("did you mean `{near}`?"));
     }
+    let mut list: Vec<&str> = names.take(SHOWN + 1).collect();
+    if list.len() > SHOWN {
+        list[SHOWN] = "…";
+    }
+    error.hint(format!("its columns are: {}", list.join(", ")))
 }
 
 impl Origin {

@@ -164,16 +164,18 @@ pub(crate) fn to_batch(table: &Table) -> Result<RecordBatch> {
     let mut arrays: Vec<ArrayRef> = Vec::new();
     for column in &table.columns {
         let array: ArrayRef = match &column.values {
-            Values::Numbers(values) => Arc::new(Float64Array::from_iter(
-                values.iter().map(|value| (!value.is_nan()).then_some(*value)),
-            )),
+            Values::Numbers(values) => Arc::new(
+                values
+                    .iter()
+                    .map(|value| (!value.is_nan()).then_some(*value))
+                    .collect::<Float64Array>(),
+            ),
             Values::Times(values) => {
-                Arc::new(TimestampMicrosecondArray::from_iter(values.iter().map(|time| {
-                    // The type has no zone, so its times are of the project's clock.
-                    let local =
-                        time.saturating_add(i64::from(table.origin.offset_seconds) * 1_000_000);
-                    (*time != MISSING_TIME).then_some(local)
-                })))
+                // The type has no zone, so its times are of the project's clock.
+                let ahead = i64::from(table.origin.offset_seconds) * 1_000_000;
+                let local =
+                    |time: &i64| (*time != MISSING_TIME).then(|| time.saturating_add(ahead));
+                Arc::new(values.iter().map(local).collect::<TimestampMicrosecondArray>())
             }
             Values::Texts(texts) => {
                 Arc::new((0..table.rows).map(|row| texts.get(row)).collect::<StringArray>())
