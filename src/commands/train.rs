@@ -410,12 +410,13 @@ impl<'a> Training<'a> {
         };
         let locked = run.manifest.last_step.is_some();
         if locked {
-            let expected = Lock::read(&self.project.root)?.result.weights_sha256;
-            if expected != result.weights_sha256 {
-                ui.warn(&format!(
-                    "the weights have SHA-256 {}, and mlx.lock records {expected}",
-                    result.weights_sha256
-                ));
+            match Lock::read(&self.project.root) {
+                Ok(lock) if lock.result.weights_sha256 == result.weights_sha256 => {}
+                Ok(lock) => ui.warn(&format!(
+                    "the weights have SHA-256 {}, and mlx.lock records {}",
+                    result.weights_sha256, lock.result.weights_sha256
+                )),
+                Err(error) => ui.warn(&format!("the weights are not checked: {error}")),
             }
         } else {
             let instructions = machine::instruction_sets();

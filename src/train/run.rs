@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -109,15 +110,16 @@ impl Run {
     pub(crate) fn lock(&self) -> Result<RunLock> {
         let path = self.dir.join("lock");
         let file = open_lock(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(RunLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::user(format!(
-                "run {} is being worked on by another mlx",
-                self.short_id()
-            ))
-            .hint("wait for it to end, or stop it")),
-            Err(TryLockError::Error(error)) => Err(Error::file("lock", &path, error)),
+        // Whoever lists runs holds a lock for an instant, to see whether it is free.
+        for _ in 0..10 {
+            match file.try_lock() {
+                Ok(()) => return Ok(RunLock { _file: file }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path, error)),
+            }
         }
+        Err(Error::user(format!("run {} is being worked on by another mlx", self.short_id()))
+            .hint("wait for it to end, or stop it"))
     }
 
     pub(crate) fn save(&self) -> Result<()> {
@@ -189,7 +191,27 @@ impl Run {
         if manifest.status == Status::Running && !is_locked(&dir.join("lock")) {
             manifest.status = Status::Interrupted;
         }
-        Ok(Self { dir, manifest })
+        let mut run = Self { dir, manifest };
+        if matches!(run.manifest.status, Status::Running | Status::Interrupted) {
+            run.catch_up()?;
+        }
+        Ok(run)
+    }
+
+    /// The manifest tells of epochs once the run ended; until then its events do.
+    fn catch_up(&mut self) -> Result<()> {
+        let mut best = 0;
+        for event in self.events()? {
+            if let Event::EpochEnded { epoch, valid, best_epoch, improved, .. } = event {
+                self.manifest.epochs = epoch;
+                best = best_epoch;
+                if improved {
+                    self.manifest.valid = valid;
+                }
+            }
+        }
+        self.manifest.best_epoch = best;
+        Ok(())
     }
 }
 
@@ -273,5 +295,6 @@ fn open_lock(path: &Path) -> Result<File> {
 
 fn is_locked(path: &Path) -> bool {
     let Ok(file) = OpenOptions::new().write(true).open(path) else { return false };
-    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    // Shared, so that two who look don't see each other.
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }

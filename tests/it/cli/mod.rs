@@ -11,3 +11,5 @@ mod promote;
 mod register;
 mod registry_faults;
 mod rollback;
+mod runs;
+mod train;

@@ -1,0 +1,260 @@
+//! `mlx train`: from a table to a package; killed, interrupted, resumed, locked.
+
+use std::fmt::Write as _;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::Home;
+
+/// A project whose rows follow a rule, so that there is something to learn. Its run is long
+/// enough to be stopped in the middle.
+pub fn project(home: &Home) {
+    let mut rows = "id,age,plan,churned\n".to_owned();
+    for row in 0..400_u32 {
+        // Knuth's multiplicative hash: numbers without a pattern, the same everywhere.
+        let noise = row.wrapping_mul(2_654_435_761) >> 16;
+        let age = 20 + noise % 50;
+        let plan = ["basic", "plus", "pro"][(noise / 64 % 3) as usize];
+        let churned = age > 45 && plan != "pro" || noise % 11 == 0;
+        let _ = writeln!(rows, "c{row},{age},{plan},{}", if churned { "yes" } else { "no" });
+    }
+    home.write("churn/data/train.csv", rows);
+    home.write(
+        "churn/mlx.toml",
+        "[project]\nname = \"churn\"\ntask = \"classification\"\n\n\
+         [data]\ntrain = \"data/train.csv\"\ntarget = \"churned\"\nid = \"id\"\n\n\
+         [train]\ndevice = \"cpu\"\nmax_epochs = 40\npatience = 1000\nbatch = 64\n\n\
+         [model]\nhidden = [8]\nmembers = 1\n",
+    );
+}
+
+fn lock(home: &Home) -> toml::Table {
+    toml::from_str(&home.read("churn/mlx.lock")).expect("a lock is TOML")
+}
+
+fn weights(home: &Home) -> String {
+    lock(home)["result"]["weights_sha256"].as_str().expect("a digest").to_owned()
+}
+
+fn start(home: &Home, line: &str) -> Child {
+    let mut command = home.command_in("churn");
+    let command = command.args(line.split_whitespace());
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("mlx starts")
+}
+
+/// The ends of epochs in `metrics.jsonl`, of all runs.
+fn epochs(home: &Home) -> Vec<serde_json::Value> {
+    let Ok(runs) = std::fs::read_dir(home.join("churn/.mlx/runs")) else { return Vec::new() };
+    let texts = runs.map(|run| {
+        let path = run.expect("an entry").path().join("metrics.jsonl");
+        std::fs::read_to_string(path).unwrap_or_default()
+    });
+    texts
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(&line).ok())
+        .filter(|event| event["event"] == "epoch_ended")
+        .collect()
+}
+
+/// Wait until so many epochs are told; false where the process ended before.
+fn reaches(home: &Home, child: &mut Child, count: usize) -> bool {
+    let since = Instant::now();
+    while epochs(home).len() < count {
+        if child.try_wait().expect("a process").is_some() {
+            return false;
+        }
+        assert!(since.elapsed() < Duration::from_secs(300), "no epoch {count} in five minutes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// What an epoch came to, without the time that it took.
+fn results(home: &Home) -> Vec<String> {
+    let told = |event: &serde_json::Value| {
+        format!("{} {} {}", event["epoch"], event["train_loss"], event["valid"])
+    };
+    epochs(home).iter().map(told).collect()
+}
+
+#[test]
+fn a_run_makes_a_package_a_lock_and_an_answer() {
+    let home = Home::new();
+    project(&home);
+    let answer = home.mlx_in("churn", "train --max-epochs 3").ok();
+    let said = answer.stdout();
+    for part in ["churn run ", "best epoch", "of 3", "package ", "next     mlx eval run:"] {
+        assert!(said.contains(part), "{part}: {}", answer.show());
+    }
+    assert!(answer.stderr().contains("epoch 3/3  loss "), "{}", answer.show());
+    let lock = lock(&home);
+    assert_eq!(lock["schema"]["age"].as_str(), Some("numeric"));
+    assert_eq!(lock["settings"]["train"]["max_epochs"].as_integer(), Some(3));
+    assert_eq!(lock["data"][0]["rows"].as_integer(), Some(400));
+
+    let events = home.mlx_in("churn", "train --max-epochs 2 --json").ok().stdout();
+    let names: Vec<String> = events
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .map(|event| event["event"].as_str().expect("a name").to_owned())
+        .collect();
+    assert_eq!(names, ["started", "epoch_ended", "epoch_ended", "finished"]);
+}
+
+#[test]
+fn a_dry_run_leaves_nothing_behind() {
+    let home = Home::new();
+    project(&home);
+    let answer = home.mlx_in("churn", "train --dry-run").ok();
+    assert!(answer.stdout().contains("churn would train mlp on cpu"), "{}", answer.show());
+    assert!(!home.join("churn/.mlx").exists() && !home.join("churn/mlx.lock").exists());
+}
+
+#[test]
+fn a_run_that_is_killed_and_resumed_ends_with_the_same_bits() {
+    let whole = Home::new();
+    project(&whole);
+    whole.mlx_in("churn", "train").ok();
+
+    let killed = Home::new();
+    project(&killed);
+    let mut line = "train";
+    for epoch in [1, 4, 5, 11] {
+        let mut child = start(&killed, line);
+        if reaches(&killed, &mut child, epoch) {
+            child.kill().expect("killed");
+        }
+        child.wait().expect("an end");
+        line = "train --resume";
+        let list = killed.mlx_in("churn", "runs list").ok().stdout();
+        assert!(list.contains("interrupted"), "{list}");
+    }
+    killed.mlx_in("churn", "train --resume").ok();
+    assert_eq!(weights(&killed), weights(&whole));
+    assert_eq!(results(&killed), results(&whole));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_keeps_a_checkpoint_in_the_middle_of_an_epoch() {
+    let whole = Home::new();
+    project(&whole);
+    whole.mlx_in("churn", "train").ok();
+
+    let stopped = Home::new();
+    project(&stopped);
+    let mut child = start(&stopped, "train");
+    assert!(reaches(&stopped, &mut child, 3), "the run ended before it could be stopped");
+    let id = child.id().to_string();
+    std::process::Command::new("kill").args(["-INT", &id]).status().expect("kill");
+    assert_eq!(child.wait().expect("an end").code(), Some(130));
+    let list = stopped.mlx_in("churn", "runs list").ok().stdout();
+    assert!(list.contains("interrupted"), "{list}");
+    stopped.mlx_in("churn", "train --resume").ok();
+    assert_eq!(weights(&stopped), weights(&whole));
+    assert_eq!(results(&stopped), results(&whole));
+
+    insta::assert_snapshot!(stopped.mlx_in("churn", "train --resume").show(), @"
+    exit 1
+    --- stderr
+    error: no interrupted run in [HOME]/churn/.mlx/runs
+      try: train anew: `mlx train`
+    ");
+}
+
+#[test]
+fn the_same_lock_gives_the_same_weights_twice() {
+    let home = Home::new();
+    project(&home);
+    home.mlx_in("churn", "train --max-epochs 6").ok();
+    let (text, digest) = (home.read("churn/mlx.lock"), weights(&home));
+    for _ in 0..2 {
+        let answer = home.mlx_in("churn", "train --max-epochs 6 --locked --json").ok();
+        let last = answer.stdout().lines().last().expect("an event").to_owned();
+        let event: serde_json::Value = serde_json::from_str(&last).expect("JSON");
+        let package = event["package"].as_str().expect("a folder").replace("[HOME]", "");
+        let manifest = home.read(&format!("{}/mlx/manifest.json", package.trim_start_matches('/')));
+        assert!(manifest.contains(&digest), "{manifest}");
+        assert!(!answer.stderr().contains("SHA-256"), "{}", answer.show());
+    }
+    assert_eq!(home.read("churn/mlx.lock"), text);
+}
+
+#[test]
+fn a_budget_is_replayed_as_steps() {
+    let home = Home::new();
+    project(&home);
+    home.mlx_in("churn", "train --budget 150ms --max-epochs 100000").ok();
+    let digest = weights(&home);
+    let answer = home.mlx_in("churn", "train --budget 1h --max-epochs 100000 --locked").ok();
+    assert!(!answer.stderr().contains("SHA-256"), "{}", answer.show());
+    assert_eq!(weights(&home), digest);
+}
+
+#[test]
+fn locked_refuses_what_differs_and_names_it() {
+    let home = Home::new();
+    project(&home);
+    insta::assert_snapshot!(home.mlx_in("churn", "train --locked -q").show(), @"
+    exit 1
+    --- stderr
+    error: there is no mlx.lock in [HOME]/churn
+      try: `mlx train` without --locked writes one
+    ");
+    home.mlx_in("churn", "train --max-epochs 1").ok();
+    insta::assert_snapshot!(home.mlx_in("churn", "train --max-epochs 2 --seed 8 --locked -q").show(), @"
+    exit 1
+    --- stderr
+    error: this is not what mlx.lock records:
+      train.max_epochs: 1 in mlx.lock, 2 now
+      train.seed: 7 in mlx.lock, 8 now
+      try: undo the change, or train without --locked to write a new lock
+    ");
+    let data = home.read("churn/data/train.csv");
+    home.write("churn/data/train.csv", data + "c400,33,pro,no\n");
+    let refused = home.mlx_in("churn", "train --max-epochs 1 --locked").fails_with(1);
+    let said = refused.stderr();
+    assert!(said.contains("data data/train.csv: 400 rows, sha256 "), "{said}");
+    assert!(said.contains(" in mlx.lock, 401 rows, "), "{said}");
+}
+
+#[test]
+fn data_that_changed_is_not_resumed_on() {
+    let home = Home::new();
+    project(&home);
+    let mut child = start(&home, "train --max-epochs 100000");
+    assert!(reaches(&home, &mut child, 2));
+    child.kill().expect("killed");
+    child.wait().expect("an end");
+    let data = home.read("churn/data/train.csv");
+    home.write("churn/data/train.csv", data + "c400,33,pro,no\n");
+    let said = home.mlx_in("churn", "train --resume").fails_with(1).stderr();
+    assert!(said.contains("the data changed since run "), "{said}");
+    assert!(said.contains("data data/train.csv: 400 rows"), "{said}");
+}
+
+#[test]
+fn two_runs_at_once_do_each_other_no_harm() {
+    let home = Home::new();
+    project(&home);
+    let mut children = ["train --seed 1", "train --seed 2"].map(|line| start(&home, line));
+    for child in &mut children {
+        assert!(child.wait().expect("an end").success());
+    }
+    let runs = home.mlx_in("churn", "runs list --json").ok().json();
+    let runs = runs["runs"].as_array().expect("runs");
+    assert_eq!(runs.len(), 2);
+    assert!(runs.iter().all(|run| run["status"] == "finished"), "{runs:?}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_with_an_error() {
+    let home = Home::new();
+    project(&home);
+    let failed = home.mlx_in("churn", "train --set train.learning_rate=1e38 --json").fails_with(1);
+    assert!(failed.stderr().contains("training has diverged"), "{}", failed.show());
+    let last = failed.stdout().lines().last().expect("an event").to_owned();
+    assert!(last.starts_with(r#"{"event":"error""#), "{last}");
+    let list = home.mlx_in("churn", "runs list").ok().stdout();
+    assert!(list.contains("failed"), "{list}");
+}
