@@ -1,6 +1,6 @@
 //! What may be wrong with data that reads well: leaks, ids among the features, repetitions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -63,7 +63,8 @@ fn leak(column: &Column, target: &Column, task: Task) -> Option<Suspicion> {
     let (name, label) = (&column.name, &target.name);
     if task == Task::Classification {
         let Values::Texts(classes) = &target.values else { return None };
-        let score = one_rule(&bins(column), &classes.codes, classes.levels.len());
+        let ordered = !matches!(column.values, Values::Texts(_));
+        let score = one_rule(&bins(column), ordered, &classes.codes, classes.levels.len());
         return (score >= SUSPICIOUS).then(|| {
             suspicion("leak", column, format!(
                 "`{name}` alone predicts `{label}` (balanced accuracy {score:.3} on rows it was not fitted on): is it known when the prediction is made? else `[columns] {name} = \"ignore\"`"
@@ -98,7 +99,7 @@ fn bins(column: &Column) -> Vec<u32> {
             .iter()
             .map(|value| {
                 if value.is_nan() {
-                    u32::MAX
+                    MISSING
                 } else {
                     edges.partition_point(|edge| edge <= value) as u32
                 }
@@ -115,8 +116,9 @@ fn bins(column: &Column) -> Vec<u32> {
 }
 
 /// The balanced accuracy of "in this bin it is that class", learned on the even rows and scored
-/// on the odd ones, so that a column of distinct values proves nothing by them.
-fn one_rule(bins: &[u32], classes: &[u32], count: usize) -> f64 {
+/// on the odd ones, so that a column of distinct values proves nothing by them. A number that
+/// wasn't seen goes by its neighbour.
+fn one_rule(bins: &[u32], ordered: bool, classes: &[u32], count: usize) -> f64 {
     let mut sizes = vec![0.0_f64; count];
     let mut seen: HashMap<u32, Vec<f64>> = HashMap::new();
     for (&bin, &class) in bins.iter().zip(classes).step_by(2) {
@@ -125,7 +127,7 @@ fn one_rule(bins: &[u32], classes: &[u32], count: usize) -> f64 {
             seen.entry(bin).or_insert_with(|| vec![0.0; count])[class as usize] += 1.0;
         }
     }
-    let rules: HashMap<u32, usize> = seen
+    let rules: BTreeMap<u32, usize> = seen
         .into_iter()
         .map(|(bin, counts)| {
             let weight = |class: usize| counts[class] / sizes[class].max(1.0);
@@ -138,7 +140,7 @@ fn one_rule(bins: &[u32], classes: &[u32], count: usize) -> f64 {
         let class = class as usize;
         if class < count {
             total[class] += 1.0;
-            right[class] += f64::from(u8::from(rules.get(bin) == Some(&class)));
+            right[class] += f64::from(u8::from(rule(&rules, *bin, ordered) == Some(class)));
         }
     }
     let present: Vec<usize> = (0..count).filter(|&class| total[class] > 0.0).collect();
@@ -146,6 +148,20 @@ fn one_rule(bins: &[u32], classes: &[u32], count: usize) -> f64 {
         return 0.0;
     }
     present.iter().map(|&class| right[class] / total[class]).sum::<f64>() / present.len() as f64
+}
+
+fn rule(rules: &BTreeMap<u32, usize>, bin: u32, ordered: bool) -> Option<usize> {
+    if !ordered || bin == MISSING {
+        return rules.get(&bin).copied();
+    }
+    let below = rules.range(..=bin).next_back();
+    let above = rules.range(bin..MISSING).next();
+    let nearest = match (below, above) {
+        (Some(below), Some(above)) if bin - below.0 > above.0 - bin => Some(above),
+        (Some(below), _) => Some(below),
+        (None, above) => above,
+    };
+    nearest.map(|(_, class)| *class)
 }
 
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
