@@ -46,8 +46,14 @@ fn on_test_split(resolved: &Resolved, project: &Project, ui: &Ui) -> Result<(Eva
         Some(file) => file.clone(),
         None => format!("the test split of {}", data.train),
     };
-    let evaluation = eval::on_dataset(&resolved.model, &dataset)
+    let mut evaluation = eval::on_dataset(&resolved.model, &dataset)
         .context(|| format!("cannot evaluate {} on {name}", resolved.reference))?;
+    if resolved.model.may_have_seen(data) {
+        evaluation.notices.push(format!(
+            "{} was trained with another split: it may have learned from the rows that test it here",
+            resolved.reference
+        ));
+    }
     Ok((evaluation, name))
 }
 
@@ -86,7 +92,5 @@ fn load(resolved: &Resolved, project: &Project) -> Result<Dataset> {
         settings: &settings.data,
         columns: &settings.columns,
         root: &project.root,
-        // The seed also draws the test split: a run's own seed gives the rows that it never saw.
-        seed: resolved.run.as_ref().map_or(settings.train.seed, |run| run.manifest.seed),
     })
 }

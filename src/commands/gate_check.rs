@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::registry_client::{self, Registered};
-use crate::data::{self, Dataset, LoadRequest};
+use crate::data::{self, DataSettings, Dataset, LoadRequest};
 use crate::error::{Context, Error, Result};
 use crate::eval;
 use crate::outcome::promote::{Evaluated, GateReport};
@@ -39,10 +39,9 @@ pub(crate) async fn run(
         settings: &settings.data,
         columns: &settings.columns,
         root: &project.root,
-        seed: settings.train.seed,
     })?;
     ui.note(&format!("checking {}/{} for {environment}", candidate.model, candidate.version));
-    let measured = measure(remote, candidate, &dataset).await?;
+    let measured = measure(remote, candidate, &settings.data, &dataset).await?;
 
     let mut references = BTreeMap::new();
     let mut compared = serde_json::Map::new();
@@ -56,7 +55,7 @@ pub(crate) async fn run(
             measured.clone()
         } else {
             ui.note(&format!("comparing with {}/{version}, live in {name}", live.model));
-            measure(remote, &live, &dataset).await?
+            measure(remote, &live, &settings.data, &dataset).await?
         };
         compared.insert(name.to_string(), json!({ "version": version, "digest": of_live.digest }));
         let reference = Reference::Live { version, metrics: of_live.metrics };
@@ -97,11 +96,22 @@ struct Measured {
     metrics: Metrics,
 }
 
-async fn measure(remote: &Remote, registered: &Registered, dataset: &Dataset) -> Result<Measured> {
+async fn measure(
+    remote: &Remote,
+    registered: &Registered,
+    data: &DataSettings,
+    dataset: &Dataset,
+) -> Result<Measured> {
     let Registered { model, version } = registered;
     let package = registry_client::package(remote, registered).await?;
     // The gate's numbers must not depend on where it runs.
     let loaded = package.model(&device::open("cpu")?)?;
+    if loaded.may_have_seen(data) {
+        return Err(Error::user(format!(
+            "{model}/{version} was trained with another split: it may have learned from the rows that test it"
+        ))
+        .hint("put `data.split` and `data.test` back, or train and register anew"));
+    }
     let evaluation = eval::on_dataset(&loaded, dataset)
         .context(|| format!("cannot evaluate {model}/{version}"))?;
     if evaluation.rows == 0 {

@@ -180,7 +180,6 @@ impl<'a> Training<'a> {
             settings: &settings.data,
             columns: &settings.columns,
             root: &project.root,
-            seed,
         })?;
         let learner =
             learner::build(task, &dataset, &settings.data, &settings.model, seed, &device)?;

@@ -23,7 +23,6 @@ pub(crate) struct LoadRequest<'a> {
     pub columns: &'a BTreeMap<String, ColumnKind>,
     /// The folder that paths are relative to.
     pub root: &'a Path,
-    pub seed: u64,
 }
 
 /// Read the training file and the test file, where there is one, and hold rows out.
@@ -541,18 +540,18 @@ pub(super) fn divide(
                 Error::user("`data.split` is by group, and no column of groups is named")
                     .hint("name it: `split = { kind = \"group\", group = \"customer\" }`")
             })?;
-            split::by_group(&groups(train.require(name)?), shares, request.seed)
+            split::by_group(&groups(train.require(name)?), shares, split.seed)
         }
         SplitKind::Random => {
             // Candidates of one query are judged together, so they are held out together.
             if let (Task::Ranking, Some(query)) = (request.task, &settings.query) {
-                split::by_group(&groups(train.require(query)?), shares, request.seed)
+                split::by_group(&groups(train.require(query)?), shares, split.seed)
             } else {
                 let strata = match train.column(settings.label()) {
                     Some(column) if split.stratify => groups(column),
                     _ => vec![0; train.rows],
                 };
-                split::random(&strata, shares, request.seed)
+                split::random(&strata, shares, split.seed)
             }
         }
     };

@@ -154,6 +154,9 @@ pub(crate) struct Split {
     pub group: Option<String>,
     /// `time`: the column that orders rows, where it isn't `data.time`.
     pub time: Option<String>,
+    /// Which rows are drawn. Apart from `train.seed`, so that models of different seeds are tested
+    /// on the same rows, which none of them has learned from.
+    pub seed: u64,
 }
 
 impl Default for Split {
@@ -165,6 +168,7 @@ impl Default for Split {
             stratify: true,
             group: None,
             time: None,
+            seed: 7,
         }
     }
 }

@@ -67,6 +67,23 @@ impl Model {
         }
     }
 
+    /// How the training data was read and divided.
+    pub(crate) fn data(&self) -> &DataSettings {
+        match self {
+            Self::Classification(model) => &model.spec.data,
+            Self::Forecasting(model) => &model.spec.data,
+            Self::Ranking(model) => &model.spec.data,
+        }
+    }
+
+    /// Whether rows that these settings hold out for testing may be among those that this model
+    /// learned from: without a test file, the split decides.
+    pub(crate) fn may_have_seen(&self, settings: &DataSettings) -> bool {
+        let trained = self.data();
+        trained.test != settings.test
+            || (settings.test.is_none() && trained.split != settings.split)
+    }
+
     pub(crate) fn spec(&self) -> ModelSpec {
         match self {
             Self::Classification(model) => ModelSpec::Classification(model.spec.clone()),

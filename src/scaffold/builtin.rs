@@ -77,13 +77,8 @@ mod tests {
             let settings: toml::Table = String::from_utf8_lossy(settings).parse().unwrap();
             assert_eq!(settings["project"]["owner"].as_str(), Some("\"a\" team"));
             let data: DataSettings = settings["data"].clone().try_into().unwrap();
-            let request = LoadRequest {
-                task,
-                settings: &data,
-                columns: &BTreeMap::new(),
-                root: &folder,
-                seed: 7,
-            };
+            let request =
+                LoadRequest { task, settings: &data, columns: &BTreeMap::new(), root: &folder };
             let dataset = data::load(&request).unwrap();
             for (name, part) in
                 [("train", &dataset.train), ("valid", &dataset.valid), ("test", &dataset.test)]

@@ -18,7 +18,6 @@ pub(crate) struct DataCheckSettings {
     pub task: Option<Task>,
     pub data: DataSettings,
     pub columns: BTreeMap<String, ColumnKind>,
-    pub seed: u64,
 }
 
 pub(crate) fn data_check(globals: &Globals, args: &DataCheckArgs) -> Result<DataCheckSettings> {
@@ -30,7 +29,6 @@ pub(crate) fn data_check(globals: &Globals, args: &DataCheckArgs) -> Result<Data
             task: Some(settings.project.task),
             data: settings.data,
             columns: settings.columns,
-            seed: settings.train.seed,
         });
     };
     let root = super::working_folder(globals)?;
@@ -46,11 +44,10 @@ pub(crate) fn data_check(globals: &Globals, args: &DataCheckArgs) -> Result<Data
             task: Some(settings.project.task),
             data: named(settings.data),
             columns: settings.columns,
-            seed: settings.train.seed,
         });
     }
     let Loose { data, columns } = loose(&args.set)?;
-    Ok(DataCheckSettings { root, task: task(&data), data: named(data), columns, seed: 0 })
+    Ok(DataCheckSettings { root, task: task(&data), data: named(data), columns })
 }
 
 /// What `--set` says where there is no project.
