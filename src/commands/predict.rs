@@ -2,7 +2,7 @@
 
 use super::resolve;
 use crate::data::{self, ReadOptions};
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::model::Model;
 use crate::model::answers::answers;
 use crate::outcome::predict::PredictOutcome;
@@ -25,8 +25,7 @@ pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Optio
         kinds.remove(data.label());
     }
     let input = data::read(&settings.input, &ReadOptions::new(&data, &kinds))?;
-    let answers = answers(&resolved.model, &input, settings.rolling.as_ref())
-        .context(|| format!("cannot predict from {}", settings.input.display()))?;
+    let answers = answers(&resolved.model, &input, settings.rolling.as_ref())?;
     for notice in &answers.notices {
         ui.warn(notice);
     }

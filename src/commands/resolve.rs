@@ -33,7 +33,8 @@ pub(crate) async fn model(
         None => of_run(run(None, project)?),
         Some(ModelReference::Run(id)) => of_run(run(Some(&id), project)?),
         Some(ModelReference::Path(path)) => {
-            let folder = settings::working_folder(globals)?.join(&path);
+            let folder =
+                settings::working_folder(globals)?.join(path.strip_prefix(".").unwrap_or(&path));
             Resolved::new(of_folder(&folder)?, path.display().to_string(), None)
         }
         Some(reference) => {
@@ -88,7 +89,8 @@ fn of_run((run, meant): (Run, String)) -> Result<Resolved> {
 /// A package's folder, or the folder of a run that holds one.
 fn of_folder(folder: &Path) -> Result<Package> {
     if !folder.exists() {
-        return Err(Error::user(format!("there is no {}", folder.display())));
+        return Err(Error::user(format!("there is no folder {}", folder.display()))
+            .hint("a model by path is a package, or a run of `.mlx/runs`"));
     }
     let inner = folder.join("package");
     if !folder.join(Package::MANIFEST).is_file() && inner.join(Package::MANIFEST).is_file() {

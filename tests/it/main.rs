@@ -5,4 +5,5 @@ mod cli;
 mod install;
 mod pretend;
 mod road;
+mod real_data;
 mod support;

@@ -59,12 +59,12 @@ fn classification_on_the_test_split_and_on_a_file() {
     );
     assert!(lines[2].starts_with("metric ") && lines[2].ends_with(" uplift"), "{}", text.show());
     assert!(lines[3].starts_with("ece ") && lines[4].starts_with("auc "), "{}", text.show());
-    let typo = home.mlx_in("classification", r#"eval -q --set eval.metrics=["acu"]"#);
+    let typo = home.mlx_in("classification", r#"eval -q --set eval.metrics=["log_loss"]"#);
     insta::assert_snapshot!(typo.show(), @"
     exit 1
     --- stderr
-    error: `eval.metrics` names `acu`, which classification does not have
-      try: did you mean `auc`?
+    error: `eval.metrics` names `log_loss`, which classification does not have
+      try: did you mean `logloss`?
     ");
 
     // A file, from outside the project.
@@ -89,7 +89,12 @@ fn classification_on_the_test_split_and_on_a_file() {
 
     // No rows is no success.
     home.write("none.csv", format!("{}\n", rows[0]));
-    insta::assert_snapshot!(home.mlx(&format!("eval {package} -q --data none.csv")).show(), @"");
+    insta::assert_snapshot!(home.mlx(&format!("eval {package} -q --data none.csv")).show(), @"
+    exit 1
+    --- stderr
+    error: cannot read [HOME]/none.csv: it has a header and no rows
+      try: check how the file was made
+    ");
     // A class that training never saw.
     home.write("new.csv", format!("{}\n{}maybe\n", rows[0], rows[1].trim_end_matches("yes")));
     let unseen = home.mlx(&format!("eval {package} -q --data new.csv")).fails_with(1);
@@ -147,10 +152,16 @@ fn without_a_model_or_a_project_it_says_what_to_do() {
     insta::assert_snapshot!(home.mlx("eval ./package --data some.csv").show(), @"
     exit 1
     --- stderr
-    error: there is no [HOME]/package
+    error: there is no folder [HOME]/package
+      try: a model by path is a package, or a run of `.mlx/runs`
     ");
     home.mlx("new churn --template classification").ok();
-    insta::assert_snapshot!(home.mlx_in("churn", "eval").show(), @"");
+    insta::assert_snapshot!(home.mlx_in("churn", "eval").show(), @"
+    exit 1
+    --- stderr
+    error: no finished run in [HOME]/churn/.mlx/runs
+      try: train one: `mlx train`
+    ");
 }
 
 /// The package of a project's only run, as a path from the home.
