@@ -83,6 +83,31 @@ impl Error {
         Self::user(format!("cannot {verb} {}: {why}", path.display()))
     }
 
+    /// As [`Error::file`], with what to do about a disk that is full or permissions that are missing.
+    pub(crate) fn io(verb: &str, path: &Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        // A temporary file's error names that file too, which nobody knows.
+        let why = error.to_string();
+        let failed = Self::file(verb, path, why.split(" at path \"").next().unwrap_or(&why));
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) }.display();
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                failed.hint(format!("make room on the disk of {folder}, and run the command again"))
+            }
+            ErrorKind::ReadOnlyFilesystem => failed.hint(format!(
+                "the disk of {folder} can only be read: use a folder that can be written"
+            )),
+            ErrorKind::PermissionDenied => {
+                failed.hint(format!("see whose it is: `ls -l {folder}`"))
+            }
+            ErrorKind::IsADirectory => failed.hint("it is a folder: name a file"),
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+                failed.hint("a file is where a folder should be: name another folder")
+            }
+            _ => failed,
+        }
+    }
+
     /// What to try next. The first hint stays: it was made where the failure is understood.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cli::Globals;
 use crate::cli::runs::{RunsCommand, RunsCompareArgs, RunsRmArgs, RunsShowArgs};
-use crate::error::{Error, ExitCode, Result};
+use crate::error::{Context as _, Error, ExitCode, Result};
 use crate::outcome::runs::{
     Compared, ComparedMetric, RunRow, RunsCompareOutcome, RunsListOutcome, RunsRmOutcome,
     RunsShowOutcome, describe,
@@ -146,7 +146,7 @@ fn remove(runs: &Path, args: &RunsRmArgs) -> Result<RunsRmOutcome> {
     }
     let mut kept = Vec::new();
     if let Some(age) = &args.older_than {
-        let age_ms = clock::parse_duration(age)?.as_millis() as i64;
+        let age_ms = clock::parse_duration(age).context(|| "--older-than")?.as_millis() as i64;
         let before_ms = clock::now_ms() - age_ms;
         for run in run::list(runs)? {
             let manifest = &run.manifest;

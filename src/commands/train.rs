@@ -223,14 +223,23 @@ impl<'a> Training<'a> {
                     .hint(format!("give it at least 1: `--set train.{key}=1`")));
             }
         }
+        let (rate, decay) = (train.learning_rate, train.weight_decay);
+        if let Some(rate) = rate.filter(|rate| !(*rate > 0.0 && rate.is_finite())) {
+            return Err(Error::user(format!("train.learning_rate is {rate}"))
+                .hint("give it more than 0, such as `--set train.learning_rate=0.001`"));
+        }
+        if let Some(decay) = decay.filter(|decay| !(*decay >= 0.0 && decay.is_finite())) {
+            return Err(Error::user(format!("train.weight_decay is {decay}"))
+                .hint("give it 0 or more, such as `--set train.weight_decay=0.01`"));
+        }
         let budget = train.budget.as_deref().map(clock::parse_duration).transpose();
         Ok(FitPlan {
             seed: train.seed,
             max_epochs: train.max_epochs,
             patience: train.patience,
             batch,
-            learning_rate: train.learning_rate.unwrap_or(defaults.learning_rate),
-            weight_decay: train.weight_decay.unwrap_or(defaults.weight_decay),
+            learning_rate: rate.unwrap_or(defaults.learning_rate),
+            weight_decay: decay.unwrap_or(defaults.weight_decay),
             budget: budget.context(|| "in train.budget")?,
             last_step,
         })

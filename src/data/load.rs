@@ -567,7 +567,7 @@ fn check_parts(parts: &Parts, shares: Shares) -> Result<()> {
     ] {
         if rows.is_empty() && share > 0.0 {
             return Err(Error::user(format!("the split leaves no row for {name}"))
-                .hint("more rows or groups, or other shares in `data.split`, would"));
+                .hint("give more rows or groups, or other shares in `data.split`"));
         }
     }
     Ok(())

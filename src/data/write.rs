@@ -34,7 +34,16 @@ pub(crate) fn write(path: &Path, format: Option<&str>, table: &Table) -> Result<
     if is_stdin(path) {
         return to_stdout(&content);
     }
-    files::write_atomic(path, &pack(path, content)?)
+    let content = pack(path, content)?;
+    if is_special(path) {
+        return std::fs::write(path, &content).map_err(|error| Error::io("write", path, &error));
+    }
+    files::write_atomic(path, &content)
+}
+
+/// A pipe or a device, such as `/dev/stdout`: written to, where a file would be replaced.
+fn is_special(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 fn delimiter(path: &Path) -> u8 {
@@ -176,7 +185,8 @@ fn to_stdout(content: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(content).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::user(format!("cannot write to standard output: {error}")))
+            Err(Error::user(format!("cannot write to standard output: {error}"))
+                .hint("make room where it goes, or name a file"))
         }
         _ => Ok(()),
     }

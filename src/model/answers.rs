@@ -32,7 +32,8 @@ pub(crate) fn answers(model: &Model, input: &Table, rolling: Option<&Rolling>) -
         return Err(Error::usage(format!(
             "`--rolling` is for forecasting, and this model is for {}",
             model.task().name()
-        )));
+        ))
+        .hint("leave it out"));
     }
     let mut notices = Vec::new();
     let columns = match model {

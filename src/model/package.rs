@@ -60,11 +60,11 @@ impl Package {
     /// Write a model as a package: built beside `dir` and renamed into place, replacing one that is there.
     pub(crate) fn write(dir: &Path, model: &Model, context: &PackageContext) -> Result<Self> {
         let parent = dir.parent().ok_or_else(|| Error::bug("a package needs a parent folder"))?;
-        fs::create_dir_all(parent).map_err(|error| Error::file("make", parent, error))?;
+        fs::create_dir_all(parent).map_err(|error| Error::io("make", parent, &error))?;
         let building = tempfile::Builder::new()
             .prefix(".mlx-package-")
             .tempdir_in(parent)
-            .map_err(|error| Error::file("make a folder in", parent, error))?;
+            .map_err(|error| Error::io("make a folder in", parent, &error))?;
         let mut manifest = Manifest { format: FORMAT, files: BTreeMap::new() };
         for (path, bytes) in contents(model, context)? {
             files::write_atomic(&building.path().join(path), &bytes)?;
@@ -74,10 +74,10 @@ impl Package {
         }
         files::write_atomic(&building.path().join(Self::MANIFEST), &json(&manifest)?)?;
         if dir.exists() {
-            fs::remove_dir_all(dir).map_err(|error| Error::file("replace", dir, error))?;
+            fs::remove_dir_all(dir).map_err(|error| Error::io("replace", dir, &error))?;
         }
         let built = building.keep();
-        fs::rename(&built, dir).map_err(|error| Error::file("write", dir, error))?;
+        fs::rename(&built, dir).map_err(|error| Error::io("write", dir, &error))?;
         files::let_all_read_folder(dir)?;
         Self::open(dir)
     }

@@ -28,6 +28,12 @@ pub(crate) struct RunId(String);
 #[serde(transparent)]
 pub(crate) struct VersionNumber(pub u64);
 
+impl ModelName {
+    /// What a name may be.
+    pub(crate) const RULE: &'static str =
+        "use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit";
+}
+
 impl FromStr for ModelName {
     type Err = Error;
 
@@ -35,9 +41,7 @@ impl FromStr for ModelName {
         if is_plain_name(name, 200) {
             return Ok(Self(name.to_owned()));
         }
-        Err(Error::user(format!("`{name}` is not a valid model name")).hint(
-            "use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit",
-        ))
+        Err(Error::user(format!("`{name}` is not a valid model name")).hint(Self::RULE))
     }
 }
 

@@ -23,6 +23,7 @@ impl std::str::FromStr for Expect {
             "none" => Ok(Self::Nothing),
             number => number.parse().map(Self::Version).map_err(|_| {
                 Error::usage(format!("`--expect {number}` is neither a version number nor `none`"))
+                    .hint("write the version that must be live there now, such as `--expect 3`")
             }),
         }
     }

@@ -31,7 +31,7 @@ impl Remote {
         let artifact_uri = self.download_uri(model, version).await?;
         let parent =
             to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let failed = |error| Error::file("write", to, error);
+        let failed = |error: std::io::Error| Error::io("write", to, &error);
         std::fs::create_dir_all(parent).map_err(failed)?;
         let whole =
             tempfile::Builder::new().prefix(".mlx-pull-").tempdir_in(parent).map_err(failed)?;
@@ -76,7 +76,7 @@ impl Remote {
         file: &VersionFile,
         to: &Path,
     ) -> Result<(), Attempt> {
-        let ours = |error| Attempt::Failed(Error::file("write", to, error));
+        let ours = |error: std::io::Error| Attempt::Failed(Error::io("write", to, &error));
         let mut reply = self.open(call).await?;
         if let Some(folder) = to.parent() {
             tokio::fs::create_dir_all(folder).await.map_err(ours)?;
@@ -93,6 +93,8 @@ impl Remote {
             }
             out.write_all(&part).await.map_err(ours)?;
         }
+        // Writes go on behind our back, and syncing forgets how the last one ended: flushing tells.
+        out.flush().await.map_err(ours)?;
         out.sync_all().await.map_err(ours)?;
         let sha256 = hex::encode(hasher.finalize());
         if size_bytes < file.size_bytes {

@@ -25,6 +25,8 @@ pub(crate) struct Refusal {
     pub address: String,
     /// Method and path, for messages.
     pub request: String,
+    /// Whether it is no server's, but that of the router in this process.
+    pub ours: bool,
 }
 
 impl Failure {
@@ -74,11 +76,12 @@ impl Refusal {
         if let Some(location) = location.filter(|_| status.is_redirection()) {
             message = format!("it has moved to {location}");
         }
-        Self { status, error_code, message, body, address: address.to_owned(), request }
+        let address = address.to_owned();
+        Self { status, error_code, message, body, address, request, ours: false }
     }
 
     fn into_error(self) -> Error {
-        let Self { status, error_code, message, address, request, .. } = self;
+        let Self { status, error_code, message, address, request, ours, .. } = self;
         let said = if message.is_empty() { format!("it answered {status}") } else { message };
         match status.as_u16() {
             401 => Error::new(
@@ -91,6 +94,11 @@ impl Refusal {
                 format!("registry {address} does not allow this: {said}"),
             )
             .hint("ask whoever runs the registry for the role that may do it"),
+            // What a retry may cure is 503; the rest is this machine's own trouble.
+            500.. if ours && status != StatusCode::SERVICE_UNAVAILABLE => {
+                Error::user(format!("registry {address} failed: {said}"))
+                    .hint("see what it holds: `mlx registry verify`")
+            }
             429 | 500.. => Error::unreachable(format!("registry {address} failed: {said}"))
                 .hint("try again in a while; the server's log says more"),
             300..=399 => Error::user(format!("no registry is at {address}: {said}"))

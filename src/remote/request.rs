@@ -110,8 +110,7 @@ impl Remote {
                 if status.is_success() {
                     Ok(body)
                 } else {
-                    let refusal =
-                        Refusal::new(status, location.as_deref(), body, &self.address, shown(call));
+                    let refusal = self.refusal(status, location.as_deref(), body, call);
                     Err(Attempt::Refused(Box::new(refusal), retry_after))
                 }
             };
@@ -131,8 +130,20 @@ impl Remote {
         let (status, retry_after) = (reply.status, reply.retry_after);
         let location = reply.location.clone();
         let body = read_all(reply).await.map_err(Attempt::Lost)?;
-        let refusal = Refusal::new(status, location.as_deref(), body, &self.address, shown(call));
+        let refusal = self.refusal(status, location.as_deref(), body, call);
         Err(Attempt::Refused(Box::new(refusal), retry_after))
+    }
+
+    fn refusal(
+        &self,
+        status: StatusCode,
+        location: Option<&str>,
+        body: Vec<u8>,
+        call: &Call,
+    ) -> Refusal {
+        let ours = matches!(self.transport, Transport::InProcess(_));
+        let refusal = Refusal::new(status, location, body, &self.address, shown(call));
+        Refusal { ours, ..refusal }
     }
 
     async fn send_once(&self, call: &Call) -> Result<Reply, Attempt> {

@@ -21,10 +21,10 @@ pub(crate) fn new_folder<T>(
     finish: impl FnOnce(&Path) -> Result<T>,
 ) -> Result<T> {
     let parent = folder.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(|error| Error::file("make", parent, error))?;
+    fs::create_dir_all(parent).map_err(|error| Error::io("make", parent, &error))?;
     let stage = stage(parent, files)?;
     let finished = finish(&stage.project)?;
-    fs::rename(&stage.project, folder).map_err(|error| Error::file("make", folder, error))?;
+    fs::rename(&stage.project, folder).map_err(|error| Error::io("make", folder, &error))?;
     Ok(finished)
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn into_folder(folder: &Path, files: &[ProjectFile]) -> Result<Placed
         let mut place = place;
         if let Err(error) = place() {
             drop(made);
-            return Err(Error::file("write", &target, error));
+            return Err(Error::io("write", &target, &error));
         }
         made.files.push(target);
         placed.written.push(file.path.clone());
@@ -76,7 +76,7 @@ struct Stage {
 }
 
 fn stage(beside: &Path, files: &[ProjectFile]) -> Result<Stage> {
-    let failed = |error| Error::file("write in", beside, error);
+    let failed = |error: std::io::Error| Error::io("write in", beside, &error);
     let folder = tempfile::Builder::new().prefix(".mlx-new-").tempdir_in(beside).map_err(failed)?;
     // A folder of its own inside, since a temporary folder is closed to everyone else and the
     // project should have the permissions that the user's other folders have.
@@ -84,8 +84,8 @@ fn stage(beside: &Path, files: &[ProjectFile]) -> Result<Stage> {
     fs::create_dir(&project).map_err(failed)?;
     for file in files {
         write(&project.join(&file.path), file).map_err(|error| match &file.content {
-            Content::CopyOf(source) => Error::file("copy", source, error),
-            Content::Bytes(_) => Error::user(format!("cannot write {}: {error}", file.path)),
+            Content::CopyOf(source) => Error::io("copy", source, &error),
+            Content::Bytes(_) => Error::io("write", &beside.join(&file.path), &error),
         })?;
     }
     Ok(Stage { project, _folder: folder })

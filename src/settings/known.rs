@@ -16,6 +16,13 @@ pub(crate) struct Known {
     pub keys: Vec<String>,
 }
 
+/// A key that the schema has no place for, and the names that it could have there.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    pub key: String,
+    pub beside: Vec<String>,
+}
+
 impl Known {
     pub(crate) fn of_project() -> &'static Self {
         static KNOWN: OnceLock<Known> = OnceLock::new();
@@ -60,12 +67,12 @@ impl Known {
     }
 
     /// The first key, in the order of the file, that the schema has no place for.
-    pub(crate) fn first_unknown(&self, table: &Table) -> Option<String> {
+    pub(crate) fn first_unknown(&self, table: &Table) -> Option<Unknown> {
         first_unknown(&self.schema, &self.schema, table, "")
     }
 }
 
-fn first_unknown(root: &Json, schema: &Json, table: &Table, prefix: &str) -> Option<String> {
+fn first_unknown(root: &Json, schema: &Json, table: &Table, prefix: &str) -> Option<Unknown> {
     let schema = resolve(root, schema);
     for (key, value) in table {
         let name = if prefix.is_empty() { quote(key) } else { format!("{prefix}.{}", quote(key)) };
@@ -73,7 +80,11 @@ fn first_unknown(root: &Json, schema: &Json, table: &Table, prefix: &str) -> Opt
             Some(inner) => inner,
             None => match schema.get("additionalProperties") {
                 Some(Json::Object(_)) => &schema["additionalProperties"],
-                Some(Json::Bool(false)) => return Some(name),
+                Some(Json::Bool(false)) => {
+                    let known = schema.get("properties").and_then(Json::as_object);
+                    let beside = known.into_iter().flat_map(|known| known.keys().cloned());
+                    return Some(Unknown { key: name, beside: beside.collect() });
+                }
                 _ => continue,
             },
         };

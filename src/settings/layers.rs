@@ -8,7 +8,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use super::env;
-use super::known::Known;
+use super::known::{Known, Unknown};
 use crate::error::{Error, Result, closest};
 use crate::sys::files;
 
@@ -98,7 +98,9 @@ impl Layers {
             })?;
             let table = assignment(key.trim(), value.trim())?;
             if let Some(unknown) = Known::of_project().first_unknown(&table) {
-                return Err(unknown_key(&unknown, &format!("`--set {text}`")));
+                let key = &unknown.key;
+                let error = Error::usage(format!("unknown key `{key}` in `--set {text}`"));
+                return Err(error.hint(meant(&unknown)));
             }
             self.lay(table, &Origin::CommandLine);
         }
@@ -115,12 +117,18 @@ fn read(path: &Path) -> Result<Table> {
     let text = files::read_text(path)?;
     let name = path.display();
     let table: Table = toml::from_str(&text).map_err(|error| {
-        Error::user(format!("{name} is not valid TOML: {}", error.to_string().trim_end()))
+        let before = error.span().map_or("", |span| &text[..span.start.min(text.len())]);
+        let at = before.matches('\n').count();
+        let line = text.lines().nth(at).unwrap_or_default().trim();
+        Error::user(format!("{name} line {} is not valid TOML: {}", at + 1, error.message()))
+            .hint(format!("mend the line: {line}"))
     })?;
     refuse_newer(&table, path)?;
     if let Some(unknown) = Known::of_project().first_unknown(&table) {
-        let line = line_of(&text, &unknown).map_or(String::new(), |line| format!(" line {line}"));
-        return Err(unknown_key(&unknown, &format!("{name}{line}")));
+        let line =
+            line_of(&text, &unknown.key).map_or(String::new(), |line| format!(" line {line}"));
+        let error = Error::user(format!("unknown key `{}` in {name}{line}", unknown.key));
+        return Err(error.hint(meant(&unknown)));
     }
     Ok(table)
 }
@@ -140,11 +148,20 @@ fn refuse_newer(table: &Table, path: &Path) -> Result<()> {
     }
 }
 
-fn unknown_key(key: &str, place: &str) -> Error {
-    let error = Error::user(format!("unknown key `{key}` in {place}"));
-    match closest(key, Known::of_project().keys.iter().map(String::as_str)) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint("see every key: `mlx schema mlx.toml`, or `mlx config show`"),
+/// What was meant by a key that is none: one beside it, or of its name elsewhere.
+fn meant(unknown: &Unknown) -> String {
+    let key = &unknown.key;
+    let (table, name) = match key.rsplit_once('.') {
+        Some((table, name)) => (format!("{table}."), name),
+        None => (String::new(), key.as_str()),
+    };
+    if let Some(near) = closest(name, unknown.beside.iter().map(String::as_str)) {
+        return format!("did you mean `{table}{near}`?");
+    }
+    let elsewhere = Known::of_project().keys.iter().map(String::as_str);
+    match closest(key, elsewhere.filter(|known| !key.starts_with(known))) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "see every key: `mlx schema mlx.toml`, or `mlx config show`".into(),
     }
 }
 
@@ -203,7 +220,7 @@ pub(crate) fn quote(key: &str) -> String {
 }
 
 /// The line of a dotted key, from 1.
-fn line_of(text: &str, key: &str) -> Option<usize> {
+pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
     let document = toml::de::DeTable::parse(text).ok()?;
     let mut table = document.get_ref();
     let mut names = split_key(key).into_iter().peekable();

@@ -15,6 +15,7 @@ pub(crate) mod register;
 pub(crate) mod registry;
 pub(crate) mod rollback;
 pub(crate) mod train;
+mod wrong;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -71,18 +72,9 @@ pub(crate) fn find_project(globals: &Globals, overrides: &[String]) -> Result<Op
     layers.project_file(&path)?;
     layers.variables()?;
     layers.command_line(overrides)?;
-    let settings = ProjectSettings::deserialize(layers.table).map_err(|error| {
-        Error::user(format!("{}: {}", path.display(), error.to_string().trim_end()))
-    })?;
+    let settings = ProjectSettings::deserialize(layers.table)
+        .map_err(|error| wrong::value(&error, &path, &layers.origins))?;
     Ok(Some(Project { root: root.to_owned(), settings, origins: layers.origins }))
-}
-
-/// serde's message is `what` and then `in `key`` on a line of its own.
-fn wrong_value(path: &Path, error: &toml::de::Error) -> Error {
-    let text = error.to_string();
-    let (what, key) = text.trim_end().rsplit_once("\nin ").unwrap_or((text.trim_end(), "a key"));
-    Error::user(format!("{key} in {} is wrong: {what}", path.display()))
-        .hint("see what each key takes: `mlx schema mlx.toml`")
 }
 
 /// What the user's own file says, where there is no project to lay over it.
@@ -100,10 +92,14 @@ fn user_file() -> Result<PathBuf> {
 pub(crate) fn working_folder(globals: &Globals) -> Result<PathBuf> {
     let here = std::env::current_dir()
         .map_err(|error| Error::user(format!("cannot tell the working folder: {error}")))?;
-    Ok(match &globals.directory {
-        Some(folder) => here.join(folder),
-        None => here,
-    })
+    let Some(folder) = &globals.directory else { return Ok(here) };
+    let folder = here.join(folder);
+    // Looking further up from a folder that is not there would find somebody else's project.
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    Err(Error::user(format!("there is no folder {}", folder.display()))
+        .hint("`-C` names a folder that exists, from where you are"))
 }
 
 pub(crate) fn ui(globals: &Globals) -> UiSettings {
@@ -160,9 +156,12 @@ fn registry_target(text: &str, base: &Path) -> Result<RegistryTarget> {
         return Ok(RegistryTarget::Embedded(embedded_folder()?));
     }
     match text.split_once("://") {
-        Some(("http" | "https", _)) => url::Url::parse(text)
-            .map(RegistryTarget::Remote)
-            .map_err(|error| Error::user(format!("`{text}` is not an address: {error}"))),
+        Some(("http" | "https", _)) => {
+            url::Url::parse(text).map(RegistryTarget::Remote).map_err(|error| {
+                Error::user(format!("`{text}` is not an address: {error}"))
+                    .hint("write it like `https://registry.example.com`")
+            })
+        }
         Some(("file", path)) => Ok(RegistryTarget::Embedded(base.join(path))),
         Some((scheme, _)) => {
             Err(Error::user(format!("a registry can't be reached by `{scheme}`: `{text}`"))

@@ -37,24 +37,26 @@ impl Store {
                 .hint("name a folder that does not, such as one with today's date"));
         }
         let parent = parent_of(to);
-        fs::create_dir_all(&parent).map_err(|error| Error::file("make", &parent, error))?;
+        fs::create_dir_all(&parent).map_err(|error| Error::io("make", &parent, &error))?;
         let parts = tempfile::Builder::new()
             .prefix(".mlx-backup-")
             .tempdir_in(&parent)
-            .map_err(|error| Error::file("write to", &parent, error))?;
+            .map_err(|error| Error::io("write to", &parent, &error))?;
         // `tempdir` is for its owner alone; a backup is as readable as its parent says.
         let new = parts.path().join("registry");
-        fs::create_dir(&new).map_err(|error| Error::file("make", &new, error))?;
+        fs::create_dir(&new).map_err(|error| Error::io("make", &new, &error))?;
         let snapshot = new.join(FILE);
         sqlx::query("VACUUM INTO $1")
             .bind(snapshot.to_string_lossy().into_owned())
             .execute(&self.database.writer)
             .await
-            .map_err(|error| super::failure::database(&error))?;
+            .map_err(|error| {
+                super::failure::database(&error).context(format!("cannot write {}", to.display()))
+            })?;
         database::prepare(&snapshot).await?;
         let checked = complete(&self.folder, &new).await.context(|| "the backup is not good")?;
-        fs::rename(&new, to).map_err(|error| Error::file("write", to, error))?;
-        sync_folder(&parent).map_err(|error| Error::file("write", &parent, error))?;
+        fs::rename(&new, to).map_err(|error| Error::io("write", to, &error))?;
+        sync_folder(&parent).map_err(|error| Error::io("write", &parent, &error))?;
         Ok(Backup { folder: to.to_owned(), checked })
     }
 
@@ -77,7 +79,7 @@ impl Store {
         if same_folder(from, to) {
             return Err(Error::user("a backup can't be restored onto itself"));
         }
-        fs::create_dir_all(to).map_err(|error| Error::file("make", to, error))?;
+        fs::create_dir_all(to).map_err(|error| Error::io("make", to, &error))?;
         let lock = lock_file(to)?;
         if let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
             return Err(Error::user(format!("the registry in {} is in use", to.display()))
@@ -103,8 +105,8 @@ impl Store {
             remove_if_there(&to.join(format!("{FILE}{suffix}")))?;
         }
         let database = to.join(FILE);
-        fs::rename(&new, &database).map_err(|error| Error::file("write", &database, error))?;
-        sync_folder(to).map_err(|error| Error::file("write", to, error))?;
+        fs::rename(&new, &database).map_err(|error| Error::io("write", &database, &error))?;
+        sync_folder(to).map_err(|error| Error::io("write", to, &error))?;
         backup.close().await;
         Ok(Restored { folder: to.to_owned(), kept, checked })
     }
@@ -143,7 +145,7 @@ fn bring(from: &Path, to: &Path, objects: &HashMap<String, u64>) -> Result<()> {
         if target.is_file() && digest(&target)?.0 == *sha256 {
             continue;
         }
-        let failed = |error| Error::file("copy", &source, error);
+        let failed = |error: std::io::Error| Error::io("copy", &source, &error);
         let folder = parent_of(&target);
         fs::create_dir_all(&folder).map_err(failed)?;
         let part = folder.join(format!(".mlx-{}", random::hex_id(8)));
@@ -171,10 +173,10 @@ fn keep(folder: &Path) -> Result<PathBuf> {
         }
         let target = kept.join(&inside);
         let parent = parent_of(&target);
-        fs::create_dir_all(&parent).map_err(|error| Error::file("make", &parent, error))?;
+        fs::create_dir_all(&parent).map_err(|error| Error::io("make", &parent, &error))?;
         // Objects are replaced by renames and never written in place, so a link keeps what was.
         if !is_object || fs::hard_link(&entry, &target).is_err() {
-            fs::copy(&entry, &target).map_err(|error| Error::file("copy", &entry, error))?;
+            fs::copy(&entry, &target).map_err(|error| Error::io("copy", &entry, &error))?;
         }
     }
     Ok(kept)

@@ -34,7 +34,8 @@ impl Database {
         if !path.exists() {
             make(folder, &path).await?;
         }
-        let writer = pool(1).connect_with(options(&path)).await.map_err(|error| explain(&error))?;
+        let failed = |error: sqlx::Error| explain(&error).context(path.display());
+        let writer = pool(1).connect_with(options(&path)).await.map_err(failed)?;
         if format(&writer, &path).await? < MIGRATIONS.len() {
             let mut connection = writer.acquire().await.map_err(|error| explain(&error))?;
             migrate(&mut connection).await.map_err(|error| explain(&error))?;
@@ -67,6 +68,9 @@ pub(crate) async fn checkpoint(path: &Path) -> Result<()> {
     attempt.await.map_err(|error| explain(&error))
 }
 
+/// What a database that was not finished consists of.
+const LEFTOVERS: [&str; 3] = ["registry.db.new", "registry.db.new-wal", "registry.db.new-shm"];
+
 /// A new database appears whole: made under another name, then renamed.
 async fn make(folder: &Path, path: &Path) -> Result<()> {
     let lock = File::create(folder.join("setup.lock"))
@@ -78,7 +82,7 @@ async fn make(folder: &Path, path: &Path) -> Result<()> {
         return Ok(());
     }
     let new = folder.join("registry.db.new");
-    for leftover in ["registry.db.new", "registry.db.new-wal", "registry.db.new-shm"] {
+    for leftover in LEFTOVERS {
         let _ = std::fs::remove_file(folder.join(leftover));
     }
     let attempt = async {
@@ -90,9 +94,14 @@ async fn make(folder: &Path, path: &Path) -> Result<()> {
         migrate(&mut connection).await?;
         connection.close().await
     };
-    attempt.await.map_err(|error| explain(&error))?;
-    std::fs::rename(&new, path).map_err(|error| Error::file("write", path, error))?;
-    crate::sys::files::sync_folder(folder).map_err(|error| Error::file("write", path, error))
+    if let Err(error) = attempt.await {
+        for part in LEFTOVERS {
+            let _ = std::fs::remove_file(folder.join(part));
+        }
+        return Err(explain(&error).context(format!("cannot make {}", path.display())));
+    }
+    std::fs::rename(&new, path).map_err(|error| Error::io("write", path, &error))?;
+    crate::sys::files::sync_folder(folder).map_err(|error| Error::io("write", path, &error))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -122,7 +131,7 @@ async fn format(pool: &SqlitePool, path: &Path) -> Result<usize> {
     )
     .fetch_one(pool)
     .await
-    .map_err(|error| explain(&error))?;
+    .map_err(|error| explain(&error).context(path.display()))?;
     if application != APPLICATION_ID {
         return Err(Error::user(format!("{} is not a registry of mlx", path.display()))
             .hint("name another folder: `--data DIR`, or `--registry DIR`"));

@@ -60,6 +60,8 @@ pub(crate) fn database(error: &sqlx::Error) -> Error {
             .hint("another process holds it for long; try again"),
         8 => Error::user("the registry's database is read-only")
             .hint("check the permissions of its folder: `mlx registry status`"),
+        10 => Error::user(format!("the registry's database can't be read or written: {error}"))
+            .hint("its disk may be full or failing: make room there, and try again"),
         11 | 26 => Error::user(format!("the registry's database is damaged: {error}"))
             .hint("put a backup in its place: `mlx registry restore BACKUP --replace`"),
         13 => Error::user("the disk of the registry's database is full").hint("make room there"),

@@ -57,7 +57,7 @@ impl Store {
 
     /// Open the registry of this folder, making it where there is none.
     pub(crate) async fn open(folder: &Path) -> Result<Self> {
-        let failed = |error| Error::file("open", folder, error);
+        let failed = |error: std::io::Error| Error::io("open", folder, &error);
         std::fs::create_dir_all(folder).map_err(failed)?;
         let lock = locked(lock_file(folder)?, |file| file.lock_shared()).await;
         let database = Database::open(folder).await?;
@@ -114,7 +114,7 @@ fn lock_file(folder: &Path) -> Result<File> {
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(|error| Error::file("open", &path, error))
+        .map_err(|error| Error::io("open", &path, &error))
 }
 
 /// A file once its lock is had. Waiting for it must not hold up the thread on which whoever has it

@@ -22,11 +22,11 @@ pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
         file.persist(path).map_err(|error| error.error)?;
         sync_folder(folder)
     };
-    attempt().map_err(|error| Error::file("write", path, error))
+    attempt().map_err(|error| Error::io("write", path, &error))
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|error| Error::file("read", path, error))
+    fs::read(path).map_err(|error| Error::io("read", path, &error))
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String> {
@@ -36,6 +36,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
             path,
             format!("not UTF-8 text at byte {}", error.utf8_error().valid_up_to()),
         )
+        .hint("save it as UTF-8")
     })
 }
 

@@ -99,7 +99,7 @@ impl Run {
     ) -> Result<(Self, RunLock)> {
         let id = random::hex_id(16);
         let dir = runs.join(&id);
-        fs::create_dir_all(&dir).map_err(|error| Error::file("make", &dir, error))?;
+        fs::create_dir_all(&dir).map_err(|error| Error::io("make", &dir, &error))?;
         let run = Self { manifest: manifest(id), dir };
         let lock = run.lock()?;
         run.save()?;
@@ -115,7 +115,7 @@ impl Run {
             match file.try_lock() {
                 Ok(()) => return Ok(RunLock { _file: file }),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
-                Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path, error)),
+                Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path, &error)),
             }
         }
         Err(Error::user(format!("run {} is being worked on by another mlx", self.short_id()))
@@ -179,14 +179,17 @@ impl Run {
         let file = OpenOptions::new()
             .append(true)
             .open(&path)
-            .map_err(|error| Error::file("write", &path, error))?;
+            .map_err(|error| Error::io("write", &path, &error))?;
         Ok(MetricsLog { path, file })
     }
 
     fn read(dir: PathBuf) -> Result<Self> {
         let path = dir.join("manifest.json");
-        let mut manifest: RunManifest = serde_json::from_slice(&files::read(&path)?)
-            .map_err(|error| Error::file("read", &path, error))?;
+        let mut manifest: RunManifest =
+            serde_json::from_slice(&files::read(&path)?).map_err(|error| {
+                Error::file("read", &path, error)
+                    .hint(format!("the run is damaged: remove its folder, {}", dir.display()))
+            })?;
         // Nobody holds the lock of a run whose process was killed.
         if manifest.status == Status::Running && !is_locked(&dir.join("lock")) {
             manifest.status = Status::Interrupted;
@@ -226,7 +229,7 @@ impl MetricsLog {
     pub(crate) fn write(&mut self, event: &Event) -> Result<()> {
         self.file
             .write_all(line(event)?.as_bytes())
-            .map_err(|error| Error::file("write", &self.path, error).hint("is the disk full?"))
+            .map_err(|error| Error::io("write", &self.path, &error))
     }
 }
 
@@ -290,7 +293,7 @@ fn open_lock(path: &Path) -> Result<File> {
         .truncate(false)
         .write(true)
         .open(path)
-        .map_err(|error| Error::file("write", path, error))
+        .map_err(|error| Error::io("write", path, &error))
 }
 
 fn is_locked(path: &Path) -> bool {

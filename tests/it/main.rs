@@ -1,6 +1,7 @@
 //! All integration tests, in one binary so that linking stays quick.
 
 mod architecture;
+mod bad_inputs;
 mod cli;
 mod install;
 mod pretend;

@@ -52,7 +52,11 @@ impl Home {
     }
 
     pub fn answer(&self, command: &mut Command) -> Answer {
-        let output = command.output().expect("mlx starts");
+        self.answered(command.output().expect("mlx starts"))
+    }
+
+    /// What a command that was run in this home printed.
+    pub fn answered(&self, output: Output) -> Answer {
         Answer { home: self.path().to_owned(), output }
     }
 

@@ -86,10 +86,17 @@ impl Format {
             return Self::named(name);
         }
         let is_text = unpacked(&input.name).extension().is_some_and(|extension| extension == "txt");
-        Ok(match Self::of_name(&input.name) {
-            Some(format) if !is_text => format,
-            _ => Self::of_content(input),
-        })
+        match Self::of_name(&input.name) {
+            Some(format) if !is_text => Ok(format),
+            _ => match Self::of_content(input) {
+                // What spreadsheets write is an archive, and no text has a zero byte.
+                Self::Csv if input.head.starts_with(b"PK") || input.head.contains(&0) => {
+                    Err(Error::file("read", &input.name, "it is no table that mlx reads")
+                        .hint("save it as CSV; mlx reads csv, jsonl, parquet, arrow and svmlight"))
+                }
+                format => Ok(format),
+            },
+        }
     }
 
     pub(crate) fn read(

@@ -67,7 +67,10 @@ impl From<Error> for ApiError {
 
 /// What broke, for the log; left on the answer for [`super::watch`], which knows the request's id.
 #[derive(Clone, Debug)]
-pub(super) struct Details(pub String);
+pub(super) struct Details {
+    pub message: String,
+    pub hint: Option<String>,
+}
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -86,7 +89,10 @@ impl IntoResponse for ApiError {
                     _ => StatusCode::INTERNAL_SERVER_ERROR,
                 };
                 let mut response = status.into_response();
-                response.extensions_mut().insert(Details(error.message().to_owned()));
+                response.extensions_mut().insert(Details {
+                    message: error.message().to_owned(),
+                    hint: error.hint_text().map(str::to_owned),
+                });
                 response
             }
         }

@@ -20,8 +20,8 @@ pub(super) async fn watch(State(app): State<App>, request: Request, next: Next) 
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
     if let Some(details) = response.extensions_mut().remove::<Details>() {
-        tracing::error!(request = %id, "{}", details.0);
-        response = broken(&app.identity, response.status(), &details.0, &id);
+        tracing::error!(request = %id, "{}", details.message);
+        response = broken(&app.identity, response.status(), &details, &id);
     }
     tracing::info!(
         request = %id,
@@ -36,9 +36,12 @@ pub(super) async fn watch(State(app): State<App>, request: Request, next: Next) 
 
 /// The user of the embedded registry reads the cause. Others get the id under which the log has
 /// it: the cause may name the server's files.
-fn broken(identity: &Identity, status: StatusCode, details: &str, id: &str) -> Response {
+fn broken(identity: &Identity, status: StatusCode, details: &Details, id: &str) -> Response {
     let message = match identity {
-        Identity::Is(_) => details.to_owned(),
+        Identity::Is(_) => match &details.hint {
+            Some(hint) => format!("{} ({hint})", details.message),
+            None => details.message.clone(),
+        },
         Identity::Claimed => {
             format!("the registry failed; its log says why under request {id}")
         }

@@ -60,8 +60,8 @@ fn a_wrong_type_names_its_key() {
     insta::assert_snapshot!(home.mlx("config show").show(), @r#"
     exit 1
     --- stderr
-    error: [HOME]/mlx.toml: invalid type: string "three", expected u64
-    in `train.seed`
+    error: `train.seed` in [HOME]/mlx.toml line 6 is "three", and a whole number from 0 on is wanted
+      try: see what each key takes: `mlx schema mlx.toml`
     "#);
 }
 

@@ -297,7 +297,7 @@ fn files_that_hold_nothing_or_are_not_there() {
     train.csv --set data.format=cvs: 1error: `cvs` is no format that mlx reads
       try: use one of csv, jsonl, parquet, arrow, svmlight
 
-    train.csv --set data.taget=x: 1error: unknown key `data.taget` in `--set data.taget=x`
+    train.csv --set data.taget=x: 2error: unknown key `data.taget` in `--set data.taget=x`
       try: did you mean `data.target`?
     ");
     let empty = Home::new();
