@@ -50,7 +50,9 @@ impl Query {
         }
         // Queries of any length and any order weigh the same.
         let scale = if weights > 0.0 { 1.0 / weights.max(0.1) } else { 0.0 };
-        slopes.iter_mut().for_each(|slope| *slope *= scale);
+        for slope in slopes.iter_mut() {
+            *slope *= scale;
+        }
         loss * scale
     }
 }

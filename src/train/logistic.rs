@@ -148,7 +148,9 @@ fn descent(gradient: &[f64], pairs: &VecDeque<(Vec<f64>, Vec<f64>)>) -> Vec<f64>
     }
     if let Some((step, change)) = pairs.back() {
         let scale = dot(step, change) / dot(change, change);
-        direction.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut direction {
+            *value *= scale;
+        }
     }
     for ((step, change), share) in pairs.iter().zip(shares.into_iter().rev()) {
         let correction = share - dot(change, &direction) / dot(step, change);

@@ -16,6 +16,8 @@ pub(crate) mod run;
 pub(crate) mod schedule;
 mod logistic;
 pub(crate) mod settings;
+#[cfg(test)]
+mod tabular_tests;
 
 pub(crate) use event::Event;
 pub(crate) use learner::{Learner, Validation};

@@ -170,10 +170,10 @@ fn interpolate(values: &[f64], scores: &[f64], value: f64) -> f32 {
 fn normal_quantile(share: f64) -> f64 {
     let (mut low, mut high) = (-9.0, 9.0);
     for _ in 0..60 {
-        let middle = (low + high) / 2.0;
+        let middle = f64::midpoint(low, high);
         if normal_share(middle) < share { low = middle } else { high = middle }
     }
-    (low + high) / 2.0
+    f64::midpoint(low, high)
 }
 
 /// Abramowitz and Stegun 26.2.17, error under 7.5e-8.

@@ -6,5 +6,5 @@
 mod mlp;
 mod settings;
 
-pub(crate) use mlp::{Batch, EmbeddingShape, Mlp, MlpShape};
+pub(crate) use mlp::{Batch, Mlp, MlpShape};
 pub(crate) use settings::{MlpSettings, estimator};

@@ -1,0 +1,305 @@
+//! Tabular learners through the real loop: on small tables that tests make, and on the sets with known figures.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use rand::Rng;
+
+use super::fit::{Fit, FitPlan, fresh_state};
+use super::learner::Learner;
+use super::{classification, ranking};
+use crate::data::{
+    Column, ColumnKind, DataSettings, Dataset, Dictionary, LoadRequest, Table, Task, Values, load,
+};
+use crate::metrics::{accuracy, auc, log_loss, ndcg, ranked_queries, top_classes};
+use crate::model::{Model, ModelSettings};
+use crate::sys::random::{Purpose, stream};
+use crate::sys::signals::Interrupt;
+
+fn trained(learner: &dyn Learner, seed: u64, max_epochs: usize) -> Model {
+    let defaults = learner.defaults();
+    let plan = FitPlan {
+        seed,
+        max_epochs,
+        patience: 16,
+        batch: defaults.batch,
+        learning_rate: defaults.learning_rate,
+        weight_decay: defaults.weight_decay,
+        budget: None,
+        last_step: None,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let interrupt = Interrupt::default();
+    let mut report = |_| {};
+    let state = fresh_state(learner).unwrap();
+    let mut fit = Fit::new(learner, &plan, state, folder.path(), &interrupt, &mut report);
+    fit.run().unwrap();
+    let best = fit.state.best.clone();
+    learner.parameters().restore(&best).unwrap();
+    learner.model().unwrap()
+}
+
+fn stored_and_read(model: &Model) -> Model {
+    let spec = serde_json::to_string(&model.spec()).unwrap();
+    let spec = serde_json::from_str(&spec).unwrap();
+    Model::from_parts(spec, model.weights().clone(), &Device::Cpu).unwrap()
+}
+
+fn names(values: impl IntoIterator<Item = Option<String>>) -> Values {
+    let mut dictionary = Dictionary::default();
+    for value in values {
+        let code = value.map_or(u32::MAX, |value| {
+            let known = dictionary.levels.iter().position(|level| *level == value);
+            known.unwrap_or_else(|| {
+                dictionary.levels.push(value);
+                dictionary.levels.len() - 1
+            }) as u32
+        });
+        dictionary.codes.push(code);
+    }
+    Values::Texts(dictionary)
+}
+
+fn column(name: &str, kind: ColumnKind, values: Values) -> Column {
+    Column { name: name.into(), kind, values }
+}
+
+/// Numbers with gaps, a column of nothing, a constant, names with gaps and times.
+fn table(rows: usize, classes: usize, seed: u64) -> Table {
+    let mut random = stream(seed, Purpose::Sample, 0);
+    let signal: Vec<f64> = (0..rows).map(|_| random.random::<f64>()).collect();
+    let label = |at: usize| (signal[at] * classes as f64) as usize;
+    let columns = vec![
+        column(
+            "signal",
+            ColumnKind::Numeric,
+            Values::Numbers(
+                signal.iter().map(|v| if *v > 0.97 { f64::NAN } else { v * 1e12 }).collect(),
+            ),
+        ),
+        column("empty", ColumnKind::Numeric, Values::Numbers(vec![f64::NAN; rows])),
+        column("constant", ColumnKind::Numeric, Values::Numbers(vec![1.0; rows])),
+        column(
+            "name",
+            ColumnKind::Categorical,
+            names((0..rows).map(|at| (at % 7 != 0).then(|| format!("n{}", label(at) + at % 3)))),
+        ),
+        column(
+            "when",
+            ColumnKind::Timestamp,
+            Values::Times((0..rows).map(|at| at as i64 * 3_600_000_000).collect()),
+        ),
+        column("query", ColumnKind::Id, names((0..rows).map(|at| Some(format!("q{}", at / 8))))),
+        column(
+            "grade",
+            ColumnKind::Ignore,
+            Values::Numbers((0..rows).map(|at| label(at) as f64).collect()),
+        ),
+        column(
+            "class",
+            ColumnKind::Categorical,
+            names((0..rows).map(|at| Some(format!("c{}", label(at))))),
+        ),
+    ];
+    Table { columns, rows, ..Table::default() }
+}
+
+fn dataset(classes: usize) -> Dataset {
+    Dataset {
+        train: table(400, classes, 1),
+        valid: table(80, classes, 2),
+        test: table(160, classes, 3),
+        sources: vec![],
+        notices: vec![],
+    }
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn a_classifier_learns_the_same_twice_and_survives_storage() {
+    for classes in [2, 3] {
+        let dataset = dataset(classes);
+        let settings = DataSettings { target: "class".into(), ..DataSettings::default() };
+        let train = || {
+            let learner = classification::learner(
+                &dataset,
+                &settings,
+                &ModelSettings::default(),
+                7,
+                &Device::Cpu,
+            )
+            .unwrap();
+            trained(&*learner, 7, 6)
+        };
+        let (first, second) = (train(), train());
+        let predict = |model: &Model, table: &Table| {
+            let Model::Classification(model) = model else { unreachable!() };
+            model.predict(table).unwrap().values
+        };
+        let answer = predict(&first, &dataset.test);
+        assert_eq!(bits(&answer), bits(&predict(&second, &dataset.test)));
+        assert_eq!(bits(&answer), bits(&predict(&stored_and_read(&first), &dataset.test)));
+
+        let Model::Classification(model) = &first else { unreachable!() };
+        let labels = model.labels(&dataset.test).unwrap();
+        assert!(accuracy(&labels, &top_classes(&answer, classes)).unwrap() > 0.8);
+        let baselines = model.baselines(&dataset.test).unwrap();
+        let loss = log_loss(&labels, &answer, classes).unwrap();
+        assert!(loss < log_loss(&labels, &baselines[0].1.values, classes).unwrap());
+        assert_eq!(baselines[1].0, "logistic_regression");
+
+        // Scored row by row or all at once, rows that training never saw the like of.
+        let mut strange = dataset.test.take(&[0, 1]);
+        strange.columns[0].values = Values::Numbers(vec![1e300, f64::NEG_INFINITY]);
+        strange.columns[3].values = names([Some("new".into()), None]);
+        strange.columns[4].values = Values::Times(vec![i64::MIN, i64::MAX]);
+        assert!(predict(&first, &strange).iter().all(|value| value.is_finite()));
+
+        strange.columns[0].name = "signals".into();
+        let error = model.predict(&strange).unwrap_err();
+        assert!(error.message().contains("needs column `signal`"), "{error}");
+        assert!(error.hint_text().unwrap().contains("did you mean `signals`"));
+    }
+}
+
+#[test]
+fn a_ranker_learns_the_same_twice_and_survives_storage() {
+    let dataset = dataset(4);
+    let settings = DataSettings {
+        target: "grade".into(),
+        query: Some("query".into()),
+        ..DataSettings::default()
+    };
+    let train = || {
+        let learner =
+            ranking::learner(&dataset, &settings, &ModelSettings::default(), 7, &Device::Cpu)
+                .unwrap();
+        trained(&*learner, 7, 6)
+    };
+    let (first, second) = (train(), train());
+    let score = |model: &Model| {
+        let Model::Ranking(model) = model else { unreachable!() };
+        model.score(&dataset.test).unwrap()
+    };
+    let answer = score(&first);
+    assert_eq!(bits(&answer), bits(&score(&second)));
+    assert_eq!(bits(&answer), bits(&score(&stored_and_read(&first))));
+    let Model::Ranking(model) = &first else { unreachable!() };
+    let queries = model.queries(&dataset.test).unwrap();
+    let relevance = model.relevance(&dataset.test).unwrap();
+    let ranked = ranked_queries(&relevance, &answer, &queries).unwrap();
+    assert!(ndcg(&ranked, 5).unwrap() > 0.8);
+    assert_eq!(model.baselines(&dataset.test).unwrap()[0].0, "best_feature");
+}
+
+fn shared(set: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("MLX_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let folder = folder.join("data").join(set);
+    folder.exists().then_some(folder)
+}
+
+fn read(task: Task, set: &str, settings: &DataSettings) -> Option<Dataset> {
+    let root = shared(set)?;
+    let columns = BTreeMap::new();
+    Some(load(&LoadRequest { task, settings, columns: &columns, root: &root }).unwrap())
+}
+
+/// The figures of a known set: of the model, then of the logistic regression.
+fn classified(set: &str, target: &str) -> Option<[[f64; 3]; 2]> {
+    let settings = DataSettings {
+        train: "train.csv.gz".into(),
+        test: Some("test.csv.gz".into()),
+        target: target.into(),
+        ..DataSettings::default()
+    };
+    let dataset = read(Task::Classification, set, &settings)?;
+    let learner =
+        classification::learner(&dataset, &settings, &ModelSettings::default(), 7, &Device::Cpu)
+            .unwrap();
+    let Model::Classification(model) = trained(&*learner, 7, 200) else { unreachable!() };
+    let labels = model.labels(&dataset.test).unwrap();
+    let classes = model.classes().len();
+    let figures = |values: &[f64]| {
+        let area = model.positive().and_then(|positive| {
+            let truth: Vec<bool> = labels.iter().map(|label| *label == positive).collect();
+            let scores: Vec<f64> = values.chunks_exact(classes).map(|row| row[positive]).collect();
+            auc(&truth, &scores)
+        });
+        [
+            area.unwrap_or(f64::NAN),
+            accuracy(&labels, &top_classes(values, classes)).unwrap(),
+            log_loss(&labels, values, classes).unwrap(),
+        ]
+    };
+    let baselines = model.baselines(&dataset.test).unwrap();
+    let own = figures(&model.predict(&dataset.test).unwrap().values);
+    Some([own, figures(&baselines[1].1.values)])
+}
+
+fn check_classified(set: &str, target: &str, at: usize, least: f64) {
+    let Some([own, logistic]) = classified(set, target) else {
+        return skipped();
+    };
+    assert!(own[at] >= least, "{set}: {own:?} against {logistic:?}");
+    assert!(own[2] <= logistic[2], "{set}: {own:?} against {logistic:?}");
+}
+
+fn skipped() {
+    eprintln!("skipped: ../shared is not here");
+}
+
+#[test]
+#[ignore = "trains for a minute"]
+fn adult() {
+    check_classified("adult", "income", 0, 0.915);
+}
+
+#[test]
+#[ignore = "trains for a while"]
+fn telco_churn() {
+    check_classified("telco_churn", "Churn", 0, 0.845);
+}
+
+#[test]
+#[ignore = "trains for a minute"]
+fn letter() {
+    check_classified("letter", "letter", 1, 0.96);
+}
+
+#[test]
+#[ignore = "trains for a while"]
+fn mammography() {
+    check_classified("mammography", "label", 0, 0.94);
+}
+
+#[test]
+#[ignore = "trains for a while"]
+fn lightgbm_rank() {
+    let settings = DataSettings {
+        train: "train.svm.gz".into(),
+        test: Some("test.svm.gz".into()),
+        target: "label".into(),
+        query: Some("qid".into()),
+        ..DataSettings::default()
+    };
+    let mut sum = 0.0;
+    for seed in 1..=3 {
+        let Some(dataset) = read(Task::Ranking, "lightgbm_rank", &settings) else {
+            return skipped();
+        };
+        let learner =
+            ranking::learner(&dataset, &settings, &ModelSettings::default(), seed, &Device::Cpu)
+                .unwrap();
+        let Model::Ranking(model) = trained(&*learner, seed, 200) else { unreachable!() };
+        let queries = model.queries(&dataset.test).unwrap();
+        let relevance = model.relevance(&dataset.test).unwrap();
+        let scores = model.score(&dataset.test).unwrap();
+        sum += ndcg(&ranked_queries(&relevance, &scores, &queries).unwrap(), 5).unwrap();
+    }
+    assert!(sum / 3.0 >= 0.68, "{}", sum / 3.0);
+}
