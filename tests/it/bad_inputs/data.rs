@@ -168,7 +168,8 @@ fn data() {
     error: cannot read train.csv: columns 2 and 3 are both named `age`
       try: rename one of them in the header
     ");
-    let few: String = customers().lines().take(3).map(|line| format!("{line}\n")).collect();
+    let lines: Vec<_> = customers().lines().take(3).map(str::to_owned).collect();
+    let few = lines.join("\n");
     insta::assert_snapshot!(rows.tried("two rows", &with_data(few), "train"), @"
     exit 1
     --- stderr

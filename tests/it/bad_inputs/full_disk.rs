@@ -157,6 +157,7 @@ struct Disk(PathBuf);
 
 impl Disk {
     /// None, said aloud, where we may not mount.
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn mount(home: &Home) -> Option<Self> {
         let folder = home.join("disk");
         std::fs::create_dir(&folder).expect("a folder");
