@@ -18,8 +18,6 @@ pub(crate) struct Resolved {
     pub model: Model,
     /// What was meant, as people say it: `churn/7`, `run 3f2a1b9c, the latest finished one`.
     pub reference: String,
-    /// Where it is a run of this project.
-    pub run: Option<Run>,
 }
 
 /// The model that a reference means; without one, the latest finished run's.
@@ -35,7 +33,7 @@ pub(crate) async fn model(
         Some(ModelReference::Path(path)) => {
             let folder =
                 settings::working_folder(globals)?.join(path.strip_prefix(".").unwrap_or(&path));
-            Resolved::new(of_folder(&folder)?, path.display().to_string(), None)
+            Resolved::new(of_folder(&folder)?, path.display().to_string())
         }
         Some(reference) => {
             let remote = registry_client::open(&RegistrySettings::new(globals, project)?).await?;
@@ -46,7 +44,7 @@ pub(crate) async fn model(
                 ModelReference::Version(..) => named,
                 reference => format!("{named}, which is {reference}"),
             };
-            Resolved::new(package, meant, None)
+            Resolved::new(package, meant)
         }
     }
 }
@@ -83,7 +81,7 @@ fn of_run((run, meant): (Run, String)) -> Result<Resolved> {
         .hint("see the runs: `mlx runs list`; go on with it: `mlx train --resume`"));
     }
     let package = Package::open(&folder).context(|| meant.clone())?;
-    Resolved::new(package, meant, Some(run))
+    Resolved::new(package, meant)
 }
 
 /// A package's folder, or the folder of a run that holds one.
@@ -100,12 +98,12 @@ fn of_folder(folder: &Path) -> Result<Package> {
 }
 
 impl Resolved {
-    fn new(package: Package, reference: String, run: Option<Run>) -> Result<Self> {
+    fn new(package: Package, reference: String) -> Result<Self> {
         let model = package
             .verify()
             // What it scores must not depend on the machine that it is scored on.
             .and_then(|()| package.model(&device::open("cpu")?))
             .context(|| reference.clone())?;
-        Ok(Self { package, model, reference, run })
+        Ok(Self { package, model, reference })
     }
 }

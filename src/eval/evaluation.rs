@@ -98,11 +98,6 @@ impl Evaluation {
         self.metrics.iter().find(|metric| metric.name == name)
     }
 
-    /// Every metric's value by name, as gates read them.
-    pub(crate) fn values(&self) -> BTreeMap<String, Option<f64>> {
-        self.metrics.iter().map(|metric| (metric.name.clone(), metric.value)).collect()
-    }
-
     fn judge(&mut self) {
         self.beats_baselines = self.metrics.first().is_some_and(MetricResult::beats_baselines);
     }

@@ -22,7 +22,7 @@ mod tests {
     #[test]
     fn precision_is_taken_at_each_relevant_row() {
         let value = map(&[vec![1.0, 0.0, 2.0], vec![0.0]]).expect("one query counts");
-        assert!((value - (1.0 + 2.0 / 3.0) / 2.0).abs() < 1e-15);
+        assert!((value - 5.0 / 6.0).abs() < 1e-15);
         assert_eq!(map(&[vec![0.0]]), None);
     }
 }

@@ -45,7 +45,7 @@ fn classification_takes_what_comes() {
     assert_eq!(String::from_utf8_lossy(&piped.stdout), whole);
 
     // The target is not needed, other columns don't matter, and nothing unseen is fatal.
-    let odd = rows
+    let odd: Vec<String> = rows
         .iter()
         .enumerate()
         .map(|(at, row)| {
@@ -54,10 +54,11 @@ fn classification_takes_what_comes() {
             if at > 0 {
                 (cells[1], cells[4], cells[6]) = ("platinum", "", "");
             }
-            format!("{},{}\n", if at == 0 { "extra" } else { "?" }, cells.join(","))
+            cells.insert(0, if at == 0 { "extra" } else { "?" });
+            cells.join(",")
         })
-        .collect::<String>();
-    home.write("classification/odd.csv", odd);
+        .collect();
+    home.write("classification/odd.csv", odd.join("\n"));
     home.mlx_in(folder, "predict -i odd.csv -o odd-out.csv").ok();
     let odd = home.read("classification/odd-out.csv");
     assert_eq!(header(&odd), header(&whole));
@@ -65,15 +66,15 @@ fn classification_takes_what_comes() {
     assert!(!odd.contains("NaN"), "{odd}");
 
     // A column that it needs is named.
-    let without = rows
+    let without: Vec<String> = rows
         .iter()
         .map(|row| {
             let mut cells: Vec<&str> = row.split(',').collect();
             cells.remove(5);
-            format!("{}\n", cells.join(","))
+            cells.join(",")
         })
-        .collect::<String>();
-    home.write("classification/without.csv", without);
+        .collect();
+    home.write("classification/without.csv", without.join("\n"));
     let missing = home.mlx_in(folder, "predict -i without.csv -o no.csv").fails_with(1);
     assert!(missing.stderr().contains("tenure_months"), "{}", missing.show());
     assert!(!home.join("classification/no.csv").exists());
