@@ -165,5 +165,6 @@ fn rankings_keep_their_rows_and_rank_within_queries() {
     exit 2
     --- stderr
     error: `--rolling` is for forecasting, and this model is for ranking
+      try: leave it out
     ");
 }
