@@ -93,7 +93,8 @@ pub(crate) async fn package(remote: &Remote, registered: &Registered) -> Result<
             Ok(package) => return Ok(package),
             // Somebody changed it, or a disk did. It can be had again.
             Err(_) => {
-                std::fs::remove_dir_all(&dir).map_err(|error| Error::file("remove", &dir, error))?
+                std::fs::remove_dir_all(&dir)
+                    .map_err(|error| Error::file("remove", &dir, error))?;
             }
         }
     }

@@ -238,7 +238,7 @@ fn infer(series: &[Vec<i64>]) -> Result<(Step, String)> {
         return Ok((Step::Months(months), month_name(months)));
     }
     let micros = most_common(&all);
-    if micros == DAY && only_weekdays(series) && all.iter().any(|gap| *gap == 3 * DAY) {
+    if micros == DAY && only_weekdays(series) && all.contains(&(3 * DAY)) {
         return Ok((Step::Weekdays, "B".into()));
     }
     Ok((Step::Micros(micros), micros_name(micros)))

@@ -1,7 +1,6 @@
 //! The weights of a net, by name.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use candle_core::{DType, Device, Shape, Tensor, Var};
 use rand::Rng;
@@ -84,12 +83,5 @@ impl Parameters {
             var.set(&value.to_device(&self.device)?.to_dtype(DType::F32)?)?;
         }
         Ok(())
-    }
-
-    /// Restore from a safetensors file.
-    pub(crate) fn load(&self, path: &Path) -> Result<()> {
-        let values = candle_core::safetensors::load(path, &self.device)
-            .map_err(|error| Error::file("read weights from", path, error))?;
-        self.restore(&values.into_iter().collect())
     }
 }

@@ -10,10 +10,6 @@ pub(crate) struct Probabilities {
 }
 
 impl Probabilities {
-    pub(crate) fn rows(&self) -> usize {
-        self.values.len() / self.classes.len()
-    }
-
     pub(crate) fn row(&self, row: usize) -> &[f64] {
         let width = self.classes.len();
         &self.values[row * width..(row + 1) * width]

@@ -31,15 +31,6 @@ impl ArtifactPath {
             _ => Self(format!("{}/{}", self.0, below.0)),
         }
     }
-
-    /// The path within a folder; none where it is not below it.
-    pub(crate) fn below(&self, folder: &Self) -> Option<Self> {
-        if folder.is_root() {
-            return Some(self.clone());
-        }
-        let rest = self.0.strip_prefix(&folder.0)?.strip_prefix('/')?;
-        Some(Self(rest.to_owned()))
-    }
 }
 
 impl FromStr for ArtifactPath {
@@ -129,13 +120,5 @@ mod tests {
             assert_eq!(text.parse::<ArtifactPath>().map(|path| path.0).ok().as_deref(), Some(text));
         }
         assert_eq!("a/b/".parse::<ArtifactPath>().unwrap().as_str(), "a/b");
-    }
-
-    #[test]
-    fn joining_and_parting_are_inverse() {
-        let path = |text: &str| text.parse::<ArtifactPath>().unwrap();
-        assert_eq!(path("a/b").join(&path("c")), path("a/b/c"));
-        assert_eq!(path("a/b/c").below(&path("a/b")), Some(path("c")));
-        assert_eq!(path("a/bc").below(&path("a/b")), None);
     }
 }

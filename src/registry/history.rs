@@ -172,7 +172,7 @@ mod tests {
                 to,
                 actor: "ada".into(),
                 reason: None,
-                evidence: Some(serde_json::json!({ "b": 1.1, "a": [0.30000000000000004] })),
+                evidence: Some(serde_json::json!({ "b": 1.1, "a": [0.300_000_000_000_000_04] })),
                 operation_id: format!("op-{index}"),
                 timestamp_ms: index as i64,
             };

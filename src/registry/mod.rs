@@ -10,6 +10,6 @@ pub(crate) mod reference;
 
 pub(crate) use artifact_path::ArtifactPath;
 pub(crate) use event::{Event, EventKind};
-pub(crate) use gate::{Gate, Rule};
+pub(crate) use gate::Gate;
 pub(crate) use name::{EnvironmentName, ModelName, RunId, VersionNumber};
 pub(crate) use reference::ModelReference;

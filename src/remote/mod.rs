@@ -12,7 +12,7 @@ mod request;
 mod runs;
 mod transport;
 
-pub(crate) use models::{ModelRecord, VersionRecord};
+pub(crate) use models::VersionRecord;
 pub(crate) use request::Remote;
 pub(crate) use runs::NewRun;
 pub(crate) use transport::{Credentials, HttpSettings};

@@ -132,9 +132,9 @@ impl Http {
         let mut request = self.client.request(call.method.clone(), url);
         request = match &self.credentials {
             Credentials::None => request,
-            Credentials::Bearer(token) => request.bearer_auth(&token.reveal()),
+            Credentials::Bearer(token) => request.bearer_auth(token.reveal()),
             Credentials::Basic { user, password } => {
-                request.basic_auth(user, Some(&password.reveal()))
+                request.basic_auth(user, Some(password.reveal()))
             }
         };
         request = match &call.body {

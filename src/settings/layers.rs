@@ -196,7 +196,7 @@ fn lay(
         prefix.push_str(&quote(&key));
         match (under.get_mut(&key), value) {
             (Some(Value::Table(under)), Value::Table(over)) => {
-                lay(under, over, prefix, origin, origins)
+                lay(under, over, prefix, origin, origins);
             }
             (_, Value::Table(over)) if !over.is_empty() => {
                 let mut fresh = Table::new();

@@ -13,6 +13,8 @@ pub(crate) enum Purpose {
     Init = 2,
     Shuffle = 3,
     Dropout = 4,
+    /// Points that tests make.
+    #[cfg(test)]
     Sample = 5,
     Scaffold = 6,
 }

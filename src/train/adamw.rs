@@ -47,16 +47,18 @@ impl AdamW {
         for (name, var) in parameters.iter() {
             // A parameter that this batch did not touch still has momentum and decay.
             let gradient = match gradients.get(var) {
-                Some(gradient) => (gradient * scale)?,
+                // Detached: a gradient holds on to the graph that made it, and the moments would keep
+                // every step's graph in memory.
+                Some(gradient) => (gradient.detach() * scale)?,
                 None => var.zeros_like()?,
             };
             let missing = || Error::bug(format!("the optimiser has no state for `{name}`"));
             let first = self.first.get_mut(name).ok_or_else(missing)?;
             let second = self.second.get_mut(name).ok_or_else(missing)?;
-            *first = ((first.as_ref() * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
-            *second = ((second.as_ref() * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
-            let denominator = ((second.as_ref() / correct2)?.sqrt()? + EPSILON)?;
-            let update = (first.as_ref() / correct1)?.div(&denominator)?;
+            *first = ((&*first * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
+            *second = ((&*second * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
+            let denominator = ((&*second / correct2)?.sqrt()? + EPSILON)?;
+            let update = (&*first / correct1)?.div(&denominator)?;
             let decay = if var.rank() >= 2 { 1.0 - learning_rate * weight_decay } else { 1.0 };
             var.set(&((var.as_tensor() * decay)? - (update * learning_rate)?)?)?;
         }
@@ -110,6 +112,8 @@ mod tests {
             let gradients = loss.backward().expect("gradients");
             optimiser.step(&parameters, &gradients, 1.0, rate, decay).expect("a step");
         }
+        // Moments that knew how they were made would hold every step's graph.
+        assert!(optimiser.first.values().chain(optimiser.second.values()).all(|m| !m.track_op()));
         let values = parameters.snapshot().expect("values");
         let flat = |name: &str| {
             values[name].flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values")

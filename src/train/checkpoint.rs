@@ -23,9 +23,9 @@ pub(crate) struct Progress {
     pub step: usize,
     /// Steps of all epochs.
     pub total_steps: u64,
-    /// The sum of the losses of the current epoch's steps so far, each weighed by its rows.
+    /// The sum of the losses of the current epoch's steps so far, each weighed by its units.
     pub loss_sum: f64,
-    pub loss_rows: usize,
+    pub loss_units: usize,
     pub best_epoch: usize,
     pub best_monitor: Option<f64>,
     /// What validation saw at the best epoch.

@@ -60,6 +60,8 @@ struct Sitting {
     started: Instant,
     seconds_before: f64,
     saved: Instant,
+    /// Rows of the current epoch that this sitting learned from.
+    rows: usize,
 }
 
 impl<'a> Fit<'a> {
@@ -72,7 +74,8 @@ impl<'a> Fit<'a> {
         report: &'a mut dyn FnMut(Event),
     ) -> Self {
         let now = Instant::now();
-        let sitting = Sitting { started: now, seconds_before: state.progress.seconds, saved: now };
+        let sitting =
+            Sitting { started: now, seconds_before: state.progress.seconds, saved: now, rows: 0 };
         Self { learner, plan, state, folder, interrupt, report, sitting }
     }
 
@@ -151,7 +154,8 @@ impl<'a> Fit<'a> {
         progress.step += 1;
         progress.total_steps += 1;
         progress.loss_sum += value * batch.len() as f64;
-        progress.loss_rows += batch.len();
+        progress.loss_units += batch.len();
+        self.sitting.rows += self.learner.rows_of(batch);
         Ok(value)
     }
 
@@ -160,13 +164,14 @@ impl<'a> Fit<'a> {
         if !validation.monitor.is_finite() {
             return Err(not_finite(&self.state.progress, validation.monitor));
         }
-        let rows = self.state.progress.loss_rows;
-        let train_loss = self.state.progress.loss_sum / rows.max(1) as f64;
+        let units = self.state.progress.loss_units;
+        let rows = std::mem::take(&mut self.sitting.rows);
+        let train_loss = self.state.progress.loss_sum / units.max(1) as f64;
         let progress = &mut self.state.progress;
         progress.epoch += 1;
         progress.step = 0;
         progress.loss_sum = 0.0;
-        progress.loss_rows = 0;
+        progress.loss_units = 0;
         let improved = progress.judge(&validation);
         if improved {
             self.state.best = self.learner.parameters().snapshot()?;

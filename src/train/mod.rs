@@ -20,5 +20,5 @@ pub(crate) mod settings;
 mod tabular_tests;
 
 pub(crate) use event::Event;
-pub(crate) use learner::{Learner, Validation};
+pub(crate) use learner::Learner;
 pub(crate) use settings::TrainSettings;

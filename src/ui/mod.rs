@@ -36,14 +36,9 @@ pub(crate) trait Text {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub colour: bool,
-    /// Columns to fill at most.
-    pub width: usize,
 }
 
 impl Style {
-    /// Columns where nothing says how wide the reader is.
-    const PLAIN_WIDTH: usize = 100;
-
     pub(crate) fn bold(self, text: &str) -> String {
         self.paint(text, Ansi::new().bold())
     }
@@ -98,8 +93,7 @@ pub(crate) struct Ui {
 impl Ui {
     pub(crate) fn new(settings: UiSettings) -> Self {
         let UiSettings { json, quiet, verbose, no_colour, ci } = settings;
-        let style =
-            |terminal: bool| Style { colour: terminal && !no_colour, width: width(terminal) };
+        let style = |terminal: bool| Style { colour: terminal && !no_colour };
         let stderr = std::io::stderr().is_terminal();
         Self {
             json,
@@ -194,13 +188,6 @@ pub(crate) fn time(timestamp_ms: i64) -> String {
         || timestamp_ms.to_string(),
         |time| time.format("%Y-%m-%d %H:%M:%S").to_string(),
     )
-}
-
-fn width(terminal: bool) -> usize {
-    match terminal_size::terminal_size() {
-        Some((terminal_size::Width(columns), _)) if terminal => usize::from(columns).max(40),
-        _ => Style::PLAIN_WIDTH,
-    }
 }
 
 /// A reader that has gone away (`mlx models list | head -1`) ends the output quietly; a full disk does not.

@@ -65,7 +65,7 @@ mod tests {
         table.row(["auc", "0.91"]);
         table.row(["logloss", "12.5"]);
         let mut page = String::new();
-        table.write(&mut page, Style { colour: false, width: 80 });
+        table.write(&mut page, Style { colour: false });
         assert_eq!(page, "metric   value\nauc       0.91\nlogloss   12.5\n");
     }
 }

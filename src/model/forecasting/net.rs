@@ -27,7 +27,6 @@ pub(crate) const UNIT_SPREAD: f64 = 0.541_324_854_612_918_1;
 /// in a fixed order, so that it is the same in every batch.
 #[derive(Clone, Debug)]
 pub(crate) struct Net {
-    pub look_back: usize,
     pub horizon: usize,
     location_weight: Vec<f64>,
     location_bias: Vec<f64>,
@@ -65,7 +64,6 @@ impl Net {
             Ok(values.into_iter().map(f64::from).collect())
         };
         Ok(Self {
-            look_back,
             horizon,
             location_weight: read(LOCATION_WEIGHT, &[look_back, horizon])?,
             location_bias: read(LOCATION_BIAS, &[horizon])?,
