@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use http::Method;
 
-use super::failure::Failure;
 use super::request::Remote;
 use crate::api::mlflow::{
     CreateModelVersion, CreateRegisteredModel, DownloadUri, Empty, KeyValue, ModelKeyValue,

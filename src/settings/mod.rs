@@ -74,8 +74,6 @@ pub(crate) fn find_project(globals: &Globals, overrides: &[String]) -> Result<Op
     layers.command_line(overrides)?;
     let settings = ProjectSettings::deserialize(layers.table)
         .map_err(|error| wrong::value(&error, &path, &layers.origins))?;
-    let settings =
-        ProjectSettings::deserialize(layers.table).map_err(|error| wrong_value(&path, &error))?;
     Ok(Some(Project { root: root.to_owned(), settings, origins: layers.origins }))
 }
 
