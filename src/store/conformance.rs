@@ -425,6 +425,14 @@ mod checks {
         let query = Query { conditions: vec![unknown], ..all() };
         assert!(matches!(store.search_versions(&query).await, Err(Failure::Invalid(_))));
 
+        let no_prompt = Condition {
+            field: Field::Tag("mlflow.prompt.is_prompt".into()),
+            comparison: Comparison::NotEqual,
+            value: Value::Text("true".into()),
+        };
+        let query = Query { conditions: vec![no_prompt], ..all() };
+        assert_eq!(store.search_models(&query).await.unwrap().items.len(), 2);
+
         let query = Query { limit: 1, ..Query::default() };
         let first = store.search_models(&query).await.unwrap();
         assert_eq!((first.items[0].name.as_str(), first.next_offset), ("churn", Some(1)));

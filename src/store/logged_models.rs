@@ -1,9 +1,10 @@
 //! Logged models: a model's files beside its run, as clients of MLflow 3 keep them.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row};
 
-use super::{Failure, Pairs, Store, pairs};
+use super::search::Searched;
+use super::{Failure, Page, Pairs, Query, Store, pairs};
 use crate::sys::clock;
 
 #[derive(Clone, Debug)]
@@ -31,6 +32,32 @@ pub(crate) struct NewLoggedModel {
     pub tags: Pairs,
     pub params: Pairs,
 }
+
+const SELECT: &str = "SELECT m.id, m.experiment_id, m.name, m.model_type, m.source_run_id, \
+     m.artifact_uri, m.status, m.created_ms, m.updated_ms, \
+     (SELECT json_group_array(json_array(key, value)) FROM logged_model_tags t \
+      WHERE t.model_id = m.id), \
+     (SELECT json_group_array(json_array(key, value)) FROM logged_model_params t \
+      WHERE t.model_id = m.id) \
+     FROM logged_models m WHERE 1";
+
+const SEARCHED: Searched = Searched {
+    noun: "logged model",
+    attributes: &[
+        ("model_id", "m.id"),
+        ("name", "m.name"),
+        ("model_type", "m.model_type"),
+        ("source_run_id", "m.source_run_id"),
+        ("status", "m.status"),
+        ("creation_time", "m.created_ms"),
+        ("creation_timestamp", "m.created_ms"),
+        ("last_updated_timestamp", "m.updated_ms"),
+    ],
+    tags: "FROM logged_model_tags t WHERE t.model_id = m.id",
+    params: Some("FROM logged_model_params t WHERE t.model_id = m.id"),
+    metrics: None,
+    tie: "m.id",
+};
 
 impl Store {
     pub(crate) async fn create_logged_model(&self, new: &NewLoggedModel) -> Result<(), Failure> {
@@ -69,20 +96,28 @@ impl Store {
     }
 
     pub(crate) async fn logged_model(&self, id: &str) -> Result<LoggedModelRow, Failure> {
-        sqlx::query(
-            "SELECT id, experiment_id, name, model_type, source_run_id, artifact_uri, status, \
-             created_ms, updated_ms, \
-             (SELECT json_group_array(json_array(key, value)) FROM logged_model_tags t \
-              WHERE t.model_id = m.id), \
-             (SELECT json_group_array(json_array(key, value)) FROM logged_model_params t \
-              WHERE t.model_id = m.id) \
-             FROM logged_models m WHERE id = $1",
-        )
-        .bind(id)
-        .try_map(logged_model)
-        .fetch_optional(self.read())
-        .await?
-        .ok_or_else(|| missing(id))
+        let mut sql = QueryBuilder::new(SELECT);
+        sql.push(" AND m.id = ").push_bind(id);
+        let row = sql.build().try_map(logged_model).fetch_optional(self.read()).await?;
+        row.ok_or_else(|| missing(id))
+    }
+
+    pub(crate) async fn search_logged_models(
+        &self,
+        experiments: &[i64],
+        query: &Query,
+    ) -> Result<Page<LoggedModelRow>, Failure> {
+        let mut sql = QueryBuilder::new(SELECT);
+        sql.push(" AND m.experiment_id IN (");
+        let mut list = sql.separated(", ");
+        for id in experiments {
+            list.push_bind(*id);
+        }
+        sql.push(")");
+        SEARCHED.filter(&mut sql, &query.conditions)?;
+        SEARCHED.page(&mut sql, query, "m.created_ms DESC")?;
+        let found = sql.build().try_map(logged_model).fetch_all(self.read()).await?;
+        Ok(Page::cut(found, query))
     }
 
     pub(crate) async fn finalize_logged_model(

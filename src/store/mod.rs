@@ -25,8 +25,7 @@ use crate::error::{Error, Result};
 use database::Database;
 use objects::Objects;
 
-pub(crate) use artifacts::{Artifact, Entry, PINNED};
-pub(crate) use backup::{Backup, Restored};
+pub(crate) use artifacts::{Entry, PINNED};
 pub(crate) use experiments::ExperimentRow;
 pub(crate) use failure::Failure;
 pub(crate) use logged_models::{LoggedModelRow, NewLoggedModel};

@@ -116,7 +116,6 @@ impl Objects {
                 DOWNLOAD_PART_BYTES,
             )),
             GetResultPayload::Stream(stream) => Box::pin(stream.map_err(std::io::Error::other)),
-            _ => return Err(Failure::Broken(Error::bug("an object is neither file nor stream"))),
         };
         Ok((size, stream))
     }

@@ -117,9 +117,20 @@ impl Searched {
                 Field::Metric(key) => (self.metrics, key),
             };
             let pairs = pairs.ok_or_else(|| self.has_no(&condition.field))?;
+            // MLflow's client adds "is no prompt" to every search of models; what has no such tag
+            // is none. Every other `!=` asks for a tag that is there.
+            let absent_counts =
+                key == "mlflow.prompt.is_prompt" && condition.comparison == Comparison::NotEqual;
+            if absent_counts {
+                sql.push("NOT ");
+            }
             sql.push("EXISTS (SELECT 1 ").push(pairs).push(" AND key = ").push_bind(key.clone());
             sql.push(" AND value");
-            compare(sql, condition);
+            if absent_counts {
+                compare(sql, &Condition { comparison: Comparison::Equal, ..condition.clone() });
+            } else {
+                compare(sql, condition);
+            }
             sql.push(")");
         }
         Ok(())

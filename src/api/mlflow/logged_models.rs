@@ -77,3 +77,34 @@ pub(crate) struct LoggedModelParams {
     #[serde(default)]
     pub params: Vec<KeyValue>,
 }
+
+/// The request of `logged-models/search`. Its order is one of objects, unlike every other search's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SearchLoggedModels {
+    pub experiment_ids: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "number::maybe_whole")]
+    pub max_results: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order_by: Vec<LoggedModelOrder>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_token: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LoggedModelOrder {
+    pub field_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ascending: Option<bool>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LoggedModels {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<LoggedModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}

@@ -7,13 +7,16 @@ use axum::{Json, Router};
 use super::experiments::experiment_id;
 use super::extract::Body;
 use super::failure::{Answer, ApiError};
+use super::query::{Limits, query, token};
 use super::{App, key_values, pairs};
 use crate::api::mlflow::{
     CreateLoggedModel, FinalizeLoggedModel, LoggedModel, LoggedModelData, LoggedModelInfo,
-    LoggedModelParams, LoggedModelReply, LoggedModelTags,
+    LoggedModelParams, LoggedModelReply, LoggedModelTags, LoggedModels, SearchLoggedModels,
 };
 use crate::store::{LoggedModelRow, NewLoggedModel};
 use crate::sys::random;
+
+const LIMITS: Limits = Limits { default: 100, most: 1000 };
 
 /// The statuses that clients know, and the numbers by which some send them.
 const STATUSES: &[(&str, &str)] = &[
@@ -25,6 +28,7 @@ const STATUSES: &[(&str, &str)] = &[
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/logged-models", post(create))
+        .route("/logged-models/search", post(search))
         .route("/logged-models/{id}", get(show).patch(finalize))
         .route("/logged-models/{id}/tags", patch(set_tags))
         .route("/logged-models/{id}/params", post(log_params))
@@ -46,6 +50,28 @@ async fn create(
     };
     app.store.create_logged_model(&new).await?;
     reply(&app, &new.id).await
+}
+
+async fn search(
+    State(app): State<App>,
+    Body(request): Body<SearchLoggedModels>,
+) -> Answer<LoggedModels> {
+    let SearchLoggedModels { experiment_ids, filter, max_results, order_by, page_token } = request;
+    let experiments: Vec<i64> =
+        experiment_ids.iter().map(|id| experiment_id(id)).collect::<Result<_, _>>()?;
+    let order_by: Vec<String> = order_by
+        .into_iter()
+        .map(|order| match order.ascending {
+            Some(false) => format!("{} DESC", order.field_name),
+            _ => order.field_name,
+        })
+        .collect();
+    let query = query(filter.as_deref(), &order_by, max_results, page_token.as_deref(), LIMITS)?;
+    let page = app.store.search_logged_models(&experiments, &query).await?;
+    Ok(Json(LoggedModels {
+        models: page.items.into_iter().map(Into::into).collect(),
+        next_page_token: token(page.next_offset),
+    }))
 }
 
 async fn show(State(app): State<App>, Path(id): Path<String>) -> Answer<LoggedModelReply> {
