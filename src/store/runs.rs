@@ -24,6 +24,8 @@ pub(crate) struct RunRow {
     pub tags: Pairs,
     /// The last point of each metric.
     pub metrics: Vec<MetricPoint>,
+    /// The logged models that it made, each with the step at which.
+    pub outputs: Vec<(String, i64)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +49,9 @@ pub(crate) struct NewRun {
 const SELECT: &str = "SELECT r.id, r.experiment_id, r.name, r.user_id, r.status, r.start_ms, \
      r.end_ms, r.artifact_uri, r.stage, \
      (SELECT json_group_array(json_array(key, value)) FROM params t WHERE t.run_id = r.id), \
-     (SELECT json_group_array(json_array(key, value)) FROM run_tags t WHERE t.run_id = r.id) \
+     (SELECT json_group_array(json_array(key, value)) FROM run_tags t WHERE t.run_id = r.id), \
+     (SELECT json_group_array(json_array(model_id, step)) FROM run_outputs t \
+      WHERE t.run_id = r.id) \
      FROM runs r WHERE 1";
 
 const SEARCHED: Searched = Searched {
@@ -221,6 +225,25 @@ impl Store {
         Ok(())
     }
 
+    pub(crate) async fn log_outputs(
+        &self,
+        id: &str,
+        models: &[(String, i64)],
+    ) -> Result<(), Failure> {
+        let mut transaction = self.write().await?;
+        active(&mut transaction, id).await?;
+        for (model, step) in models {
+            sqlx::query("INSERT OR IGNORE INTO run_outputs VALUES ($1, $2, $3)")
+                .bind(id)
+                .bind(model)
+                .bind(step)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
     pub(crate) async fn delete_run_tag(&self, id: &str, key: &str) -> Result<(), Failure> {
         let mut transaction = self.write().await?;
         active(&mut transaction, id).await?;
@@ -383,6 +406,7 @@ fn run(row: SqliteRow) -> Result<RunRow, sqlx::Error> {
         params: pairs(row.try_get(9)?),
         tags: pairs(row.try_get(10)?),
         metrics: Vec::new(),
+        outputs: serde_json::from_str(row.try_get(11)?).unwrap_or_default(),
     })
 }
 

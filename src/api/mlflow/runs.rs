@@ -10,6 +10,37 @@ pub(crate) struct Run {
     pub info: RunInfo,
     pub data: RunData,
     pub inputs: serde_json::Map<String, serde_json::Value>,
+    #[serde(skip_serializing_if = "RunOutputs::is_empty")]
+    pub outputs: RunOutputs,
+}
+
+/// The logged models that a run made.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RunOutputs {
+    pub model_outputs: Vec<ModelOutput>,
+}
+
+impl RunOutputs {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.model_outputs.is_empty()
+    }
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct ModelOutput {
+    pub model_id: String,
+    #[serde(default, deserialize_with = "number::whole")]
+    pub step: i64,
+}
+
+/// The request of `runs/outputs`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LogOutputs {
+    pub run_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelOutput>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -10,8 +10,9 @@ use super::failure::{Answer, ApiError};
 use super::query::{Limits, query, stages, token};
 use super::{App, key_values, pairs};
 use crate::api::mlflow::{
-    CreateRun, Empty, LogBatch, LogMetric, Metric, MetricHistory, Metrics, Run, RunData,
-    RunIdentity, RunInfo, RunInfoReply, RunKeyValue, RunReply, Runs, SearchRuns, UpdateRun,
+    CreateRun, Empty, LogBatch, LogMetric, LogOutputs, Metric, MetricHistory, Metrics, ModelOutput,
+    Run, RunData, RunIdentity, RunInfo, RunInfoReply, RunKeyValue, RunOutputs, RunReply, Runs,
+    SearchRuns, UpdateRun,
 };
 use crate::store::{MetricPoint, NewRun, RunRow};
 use crate::sys::{clock, random};
@@ -41,6 +42,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/runs/log-parameter", post(log_parameter))
         .route("/runs/set-tag", post(set_tag))
         .route("/runs/delete-tag", post(delete_tag))
+        .route("/runs/outputs", post(log_outputs))
         .route("/metrics/get-history", get(history))
 }
 
@@ -156,6 +158,13 @@ async fn delete_tag(State(app): State<App>, Body(request): Body<RunKeyValue>) ->
     Ok(Json(Empty {}))
 }
 
+async fn log_outputs(State(app): State<App>, Body(request): Body<LogOutputs>) -> Answer<Empty> {
+    let models = request.models.into_iter().map(|output| (output.model_id, output.step));
+    let models: Vec<_> = models.collect();
+    app.store.log_outputs(required("run_id", &request.run_id)?, &models).await?;
+    Ok(Json(Empty {}))
+}
+
 async fn log(
     app: &App,
     run_id: &str,
@@ -235,6 +244,13 @@ impl From<RunRow> for Run {
                 tags: key_values(row.tags),
             },
             inputs: serde_json::Map::new(),
+            outputs: RunOutputs {
+                model_outputs: row
+                    .outputs
+                    .into_iter()
+                    .map(|(model_id, step)| ModelOutput { model_id, step })
+                    .collect(),
+            },
         }
     }
 }
