@@ -17,7 +17,6 @@ pub(crate) const PINNED: &str = "mlx-versions";
 #[derive(Clone, Debug)]
 pub(crate) struct Artifact {
     pub sha256: String,
-    pub size_bytes: u64,
 }
 
 /// One line of a listing.
@@ -70,7 +69,7 @@ impl Store {
     pub(crate) async fn artifact(&self, path: &ArtifactPath) -> Result<Artifact, Failure> {
         let found = if let Some((model, version, file)) = pinned(path)? {
             sqlx::query(
-                "SELECT sha256, size_bytes FROM version_files \
+                "SELECT sha256 FROM version_files \
                  WHERE model = $1 AND version = $2 AND path = $3",
             )
             .bind(model.as_str().to_owned())
@@ -80,7 +79,7 @@ impl Store {
             .fetch_optional(self.read())
             .await?
         } else {
-            sqlx::query("SELECT sha256, size_bytes FROM artifacts WHERE path = $1")
+            sqlx::query("SELECT sha256 FROM artifacts WHERE path = $1")
                 .bind(path.as_str())
                 .try_map(artifact)
                 .fetch_optional(self.read())
@@ -226,5 +225,5 @@ async fn refuse_file_and_folder(
 }
 
 fn artifact(row: SqliteRow) -> Result<Artifact, sqlx::Error> {
-    Ok(Artifact { sha256: row.try_get(0)?, size_bytes: row.try_get::<i64, _>(1)? as u64 })
+    Ok(Artifact { sha256: row.try_get(0)? })
 }

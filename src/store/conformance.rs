@@ -32,7 +32,6 @@ macro_rules! conformance {
     };
 }
 
-#[expect(clippy::print_stderr, reason = "a failed test should say which store failed")]
 fn eprintln_kind(kind: &str) {
     eprintln!("over {kind}");
 }

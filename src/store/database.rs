@@ -77,7 +77,7 @@ async fn make(folder: &Path, path: &Path) -> Result<()> {
         .map_err(|error| Error::file("write", &folder.join("setup.lock"), error))?;
     // Where the file system has no locks, two processes may both make one; the rename of either
     // leaves a whole database.
-    let _lock = super::locked(lock, |file| file.lock()).await;
+    let _lock = super::locked(lock, std::fs::File::lock).await;
     if path.exists() {
         return Ok(());
     }
@@ -118,7 +118,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(60))
+        .acquire_timeout(Duration::from_mins(1))
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)

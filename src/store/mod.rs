@@ -58,7 +58,7 @@ impl Store {
     pub(crate) async fn open(folder: &Path) -> Result<Self> {
         let failed = |error: std::io::Error| Error::io("open", folder, &error);
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let lock = locked(lock_file(folder)?, |file| file.lock_shared()).await;
+        let lock = locked(lock_file(folder)?, std::fs::File::lock_shared).await;
         let database = Database::open(folder).await?;
         let objects = Objects::local(folder)?;
         Ok(Self { folder: Arc::new(folder.to_owned()), database, objects, _use: Arc::new(lock) })
@@ -85,7 +85,7 @@ impl Store {
 
     /// Remove what uploads that broke off long ago left behind; those of a day may still go on.
     pub(crate) fn sweep_uploads(&self) {
-        const OLD: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+        const OLD: std::time::Duration = std::time::Duration::from_hours(24);
         let Ok(entries) = std::fs::read_dir(self.folder.join("uploads")) else { return };
         for entry in entries.flatten() {
             let modified = entry.metadata().and_then(|meta| meta.modified());

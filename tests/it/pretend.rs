@@ -65,7 +65,7 @@ fn serve(mut connection: TcpStream, fault: Fault, number: usize) {
         }
         Fault::HangUp => return,
         Fault::Silence => {
-            std::thread::sleep(std::time::Duration::from_secs(60));
+            std::thread::sleep(std::time::Duration::from_mins(1));
             return;
         }
     };

@@ -119,16 +119,13 @@ async fn show_alias(
     Params(request): Params<AliasRequest>,
 ) -> Answer<ModelVersionReply> {
     let name = known_name(&request.name)?;
-    let version = match app.store.alias(&name, &request.alias).await? {
-        Some(version) => version,
-        None => {
-            // MLflow says 400 of an alias that is missing, and 404 of its model.
-            app.store.model(&name).await?;
-            return Err(ApiError::invalid(format!(
-                "Registered model alias {} not found.",
-                request.alias
-            )));
-        }
+    let Some(version) = app.store.alias(&name, &request.alias).await? else {
+        // MLflow says 400 of an alias that is missing, and 404 of its model.
+        app.store.model(&name).await?;
+        return Err(ApiError::invalid(format!(
+            "Registered model alias {} not found.",
+            request.alias
+        )));
     };
     let model_version = app.store.version(&name, version).await?.into();
     Ok(Json(ModelVersionReply { model_version }))

@@ -48,8 +48,8 @@ fn offset(token: Option<&str>) -> Result<u64, ApiError> {
         None | Some("") => Ok(0),
         Some(token) => token
             .strip_prefix('o')
-            .and_then(|offset| offset.parse().ok())
-            .filter(|offset| *offset <= i64::MAX as u64)
+            .and_then(|offset| offset.parse::<u64>().ok())
+            .filter(|offset| i64::try_from(*offset).is_ok())
             .ok_or_else(|| ApiError::invalid(format!("`{token}` is no page token of ours"))),
     }
 }

@@ -56,7 +56,7 @@ fn a_typo_in_the_file_names_line_and_key() {
 #[test]
 fn a_wrong_type_names_its_key() {
     let home = Home::new();
-    home.write("mlx.toml", PROJECT.replace("3", "\"three\""));
+    home.write("mlx.toml", PROJECT.replace('3', "\"three\""));
     insta::assert_snapshot!(home.mlx("config show").show(), @r#"
     exit 1
     --- stderr

@@ -63,7 +63,7 @@ fn reaches(home: &Home, child: &mut Child, count: usize) -> bool {
         if child.try_wait().expect("a process").is_some() {
             return false;
         }
-        assert!(since.elapsed() < Duration::from_secs(300), "no epoch {count} in five minutes");
+        assert!(since.elapsed() < Duration::from_mins(5), "no epoch {count} in five minutes");
         std::thread::sleep(Duration::from_millis(1));
     }
     true
