@@ -36,3 +36,7 @@ dist:
     tar -czf "$name.tar.gz" "$name"
     sha256sum "$name.tar.gz" > "$name.tar.gz.sha256"
     echo "target/dist/$name.tar.gz"
+
+# Quality on real data (trains for minutes; needs the data beside the checkout).
+quality:
+    cargo test --release --lib -- --ignored

@@ -49,9 +49,9 @@ fn runs_are_listed_shown_compared_and_removed() {
     home.mlx_in("churn", &format!("runs rm {oldest} nonsense")).fails_with(1);
     assert_eq!(ids(&home).len(), 2, "a typo removes nothing");
     home.mlx_in("churn", &format!("runs rm {oldest}")).ok();
-    assert_eq!(ids(&home), std::slice::from_ref(&newest));
+    assert_eq!(ids(&home), [newest.as_str()]);
     home.mlx_in("churn", "runs rm --older-than 1h").ok();
-    assert_eq!(ids(&home), std::slice::from_ref(&newest));
+    assert_eq!(ids(&home), [newest.as_str()]);
     home.mlx_in("churn", "runs rm --older-than 0s").ok();
     assert_eq!(ids(&home).len(), 0);
 }
