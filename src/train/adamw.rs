@@ -85,6 +85,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_state_keeps_no_graph() {
+        let mut parameters = Parameters::new(&Device::Cpu);
+        let weight = parameters.create("w", vec![1.0, -2.0], (2, 1)).expect("new");
+        // The gradient of `w` is a product with this row, which is itself computed from variables.
+        let row = weight.t().and_then(|row| row.sqr()).expect("a row");
+        let mut optimiser = AdamW::new(&parameters).expect("state");
+        let loss = row.matmul(&weight).and_then(|product| product.sum_all()).expect("a sum");
+        let gradients = loss.backward().expect("gradients");
+        optimiser.step(&parameters, &gradients, 1.0, 0.1, 0.0).expect("a step");
+        for moment in optimiser.first.values().chain(optimiser.second.values()) {
+            assert!(!moment.track_op());
+        }
+    }
+
+    #[test]
     fn two_steps_are_those_of_the_paper() {
         let mut parameters = Parameters::new(&Device::Cpu);
         parameters.create("w", vec![1.0, -2.0], (1, 2)).expect("new");
