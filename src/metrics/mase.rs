@@ -11,7 +11,7 @@ pub(crate) fn mase(actual: &[f64], forecast: &[f64], scale: f64) -> Option<f64> 
     mae(actual, forecast).map(|error| error / scale).filter(|value| value.is_finite())
 }
 
-/// The mean of |x[t] − x[t − season]| over a history, leaving out pairs with a gap (NaN).
+/// The mean of |xₜ − xₜ₋ₛ|, s the season, over a history, leaving out pairs with a gap (NaN).
 ///
 /// `None` where the history has no such pair.
 pub(crate) fn mase_scale(history: &[f64], season: usize) -> Option<f64> {

@@ -1,6 +1,6 @@
 //! Templates into a new project.
 //!
-//! A [`Template`] is files in memory, ours or a team's; [`render`] turns it into the files of
+//! A [`Template`] is files in memory, ours or a team's; [`render()`] turns it into the files of
 //! one project, as a [`Context`] describes it; [`place`] puts them on disk, all or none.
 
 pub(crate) mod builtin;

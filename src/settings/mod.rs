@@ -60,7 +60,7 @@ pub(crate) fn project(globals: &Globals, overrides: &[String]) -> Result<Project
     })
 }
 
-/// As [`project`], where a project is welcome and not needed.
+/// As [`project()`], where a project is welcome and not needed.
 pub(crate) fn find_project(globals: &Globals, overrides: &[String]) -> Result<Option<Project>> {
     let start = working_folder(globals)?;
     let Some(root) = start.ancestors().find(|folder| folder.join(Project::FILE).is_file()) else {

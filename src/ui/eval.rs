@@ -20,6 +20,8 @@ impl Text for EvalOutcome {
             let mut row = vec![metric.name.clone(), number(metric.value)];
             row.extend(evaluation.baselines.iter().map(|name| number(metric.baselines[name])));
             row.push(match metric.uplift {
+                // Against a baseline that is near nothing, a share of it says nothing.
+                Some(uplift) if uplift.abs() > 10.0 => "–".to_owned(),
                 Some(uplift) if uplift < 0.0 => style.red(&percent(uplift)),
                 Some(uplift) => style.green(&percent(uplift)),
                 None => "–".to_owned(),
