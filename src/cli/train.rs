@@ -17,7 +17,7 @@ pub(crate) struct TrainArgs {
     /// auto, cpu, cuda, cuda:N or metal.
     #[arg(long)]
     pub device: Option<String>,
-    /// The seed of every random stream.
+    /// The seed of every random stream but the split, which `data.split.seed` draws.
     #[arg(long)]
     pub seed: Option<u64>,
     /// A deadline for fitting, such as `90s` or `10m`.

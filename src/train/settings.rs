@@ -12,7 +12,7 @@ pub(crate) struct TrainSettings {
     pub max_epochs: usize,
     /// Stop when validation has not improved for this many epochs.
     pub patience: usize,
-    /// The seed that every random stream of the run is derived from.
+    /// The seed that every random stream of the run is derived from; the split has its own, `data.split.seed`.
     pub seed: u64,
     /// A deadline for fitting, such as `90s`, `10m` or `2h`, checked between steps. Absent: none.
     pub budget: Option<String>,

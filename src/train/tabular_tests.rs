@@ -254,31 +254,31 @@ fn skipped() {
 }
 
 #[test]
-#[ignore = "trains for a minute"]
+#[ignore = "trains for a minute; `just quality` runs it"]
 fn adult() {
     check_classified("adult", "income", 0, 0.915);
 }
 
 #[test]
-#[ignore = "trains for a while"]
+#[ignore = "trains for a while; `just quality` runs it"]
 fn telco_churn() {
     check_classified("telco_churn", "Churn", 0, 0.845);
 }
 
 #[test]
-#[ignore = "trains for a minute"]
+#[ignore = "trains for a minute; `just quality` runs it"]
 fn letter() {
     check_classified("letter", "letter", 1, 0.96);
 }
 
 #[test]
-#[ignore = "trains for a while"]
+#[ignore = "trains for a while; `just quality` runs it"]
 fn mammography() {
     check_classified("mammography", "label", 0, 0.94);
 }
 
 #[test]
-#[ignore = "trains for a while"]
+#[ignore = "trains for a while; `just quality` runs it"]
 fn lightgbm_rank() {
     let settings = DataSettings {
         train: "train.svm.gz".into(),
