@@ -1,10 +1,12 @@
 //! A project with finished runs beside a registry, embedded or served: what the verbs of the lifecycle need.
 //!
-//! The runs are made by hand, so that these tests train nothing; their packages are whole, and
-//! hold files that are no model.
+//! Most runs are made by hand, so that their tests train nothing: the packages are whole, and hold
+//! files that are no model. Where a model must answer, two are trained once for all tests.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -15,6 +17,30 @@ pub struct Road {
     pub home: Home,
     server: Option<Server>,
 }
+
+/// A project with a run that learned its rule and one that hardly began, as `[better, worse]`.
+static TRAINED: LazyLock<(Home, [String; 2])> = LazyLock::new(|| {
+    let home = Home::new();
+    crate::cli::train::project(&home);
+    let rows = home.read("churn/data/train.csv");
+    let (header, rows) = rows.split_once('\n').expect("a header");
+    let rows: Vec<_> = rows.lines().collect();
+    home.write("churn/data/train.csv", format!("{header}\n{}\n", rows[..300].join("\n")));
+    home.write("churn/data/test.csv", format!("{header}\n{}\n", rows[300..].join("\n")));
+    let settings = home.read("churn/mlx.toml");
+    let settings = settings.replace("[project]\n", "[project]\nid = \"p-churn\"\n");
+    let data = "train = \"data/train.csv\"\n";
+    home.write(
+        "churn/mlx.toml",
+        settings.replace(data, &format!("{data}test = \"data/test.csv\"\n")),
+    );
+    let ids = ["--max-epochs 12", "--max-epochs 1 --set train.learning_rate=1e-9"].map(|how| {
+        home.mlx_in("churn", &format!("train -q --seed 3 {how}")).ok();
+        let runs = home.mlx_in("churn", "runs list --json").ok().json();
+        runs["runs"][0]["id"].as_str().expect("an id").to_owned()
+    });
+    (home, ids)
+});
 
 /// `mlx registry serve` on a free port, ended when the test is.
 struct Server {
@@ -67,6 +93,19 @@ impl Road {
             .expect("the server says its address");
         road.server = Some(Server { process, url });
         road
+    }
+
+    /// This project with models that were trained, their runs `[better, worse]` not yet registered.
+    pub fn trained(&self) -> [String; 2] {
+        let (from, ids) = &*TRAINED;
+        copy(&from.join("churn"), &self.home.join("churn"));
+        ids.clone()
+    }
+
+    /// What `[gates]` of the trained project says from now on.
+    pub fn gates(&self, gates: &str) {
+        self.home
+            .write("churn/mlx.toml", format!("{}\n{gates}\n", TRAINED.0.read("churn/mlx.toml")));
     }
 
     /// The same test on each transport.
@@ -166,6 +205,19 @@ pub fn project(name: &str, id: &str, more: &str) -> String {
 /// The id of the run of this number: `01010101…`.
 pub fn run_id(number: u8) -> String {
     format!("{number:02x}").repeat(16)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let (path, to) =
+            entry.map(|entry| (entry.path(), to.join(entry.file_name()))).expect("an entry");
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).expect("a copy");
+        }
+    }
 }
 
 fn sha256(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::road::Road;
 use crate::support::{Home, trained};
 
 fn names(evaluation: &Value) -> Vec<&str> {
@@ -126,6 +127,39 @@ fn ranking_on_the_test_split() {
         assert!((0.0..=1.0).contains(&value(&split, name)));
     }
     assert!(split["groups"].as_u64().expect("queries") > 1);
+}
+
+#[test]
+fn a_registered_model_is_evaluated_by_every_name_that_it_has() {
+    Road::both(|road| {
+        let [better, worse] = road.trained();
+        road.mlx(&format!("register {better}")).ok();
+        road.mlx(&format!("register {worse}")).ok();
+        road.mlx("promote churn/1 --to production").ok();
+        let evaluated = |model: &str| road.mlx(&format!("eval {model} --json")).ok().json();
+        let (first, second) =
+            (evaluated(&format!("run:{better}")), evaluated(&format!("run:{worse}")));
+        assert_ne!(first["metrics"], second["metrics"]);
+        for (name, meant, run) in [
+            ("churn/1", "churn/1", &first),
+            ("models:/churn/1", "churn/1", &first),
+            ("churn@production", "churn/1, which is churn@production", &first),
+            ("models:/churn@production", "churn/1, which is churn@production", &first),
+            ("churn", "churn/2, which is churn", &second),
+        ] {
+            let answer = road.mlx(&format!("eval {name} --json")).ok();
+            assert_eq!(answer.stderr(), format!("evaluating {meant}\n"), "{name}");
+            assert_eq!(answer.json()["metrics"], run["metrics"], "{name}");
+            assert_eq!(answer.json()["digest"], run["digest"], "{name}");
+        }
+        // Outside of the project too, on a file.
+        std::fs::create_dir(road.home.join("elsewhere")).expect("a folder");
+        let line = "eval churn@production --data ../churn/data/test.csv --json";
+        let outside = road.mlx_in("elsewhere", line).ok().json();
+        assert_eq!(outside["metrics"], first["metrics"]);
+        road.mlx("eval churn/3").fails_with(1);
+        road.mlx("eval churn@staging").fails_with(1);
+    });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `mlx predict`: what goes in, what comes out, and in which columns.
 
+use crate::road::Road;
 use crate::support::{Home, trained};
 
 fn header(text: &str) -> &str {
@@ -167,4 +168,35 @@ fn rankings_keep_their_rows_and_rank_within_queries() {
     error: `--rolling` is for forecasting, and this model is for ranking
       try: leave it out
     ");
+}
+
+#[test]
+fn a_registered_model_scores_as_its_run_did_wherever_it_is_pulled_to() {
+    Road::both(|road| {
+        let [better, worse] = road.trained();
+        road.mlx(&format!("register {better}")).ok();
+        road.mlx(&format!("register {worse}")).ok();
+        road.mlx("promote churn/1 --to production").ok();
+        road.mlx("models pull churn@production -o pulled").ok();
+        let scores = |model: &str| {
+            road.mlx(&format!("predict {model} -i data/test.csv -o scores.csv")).ok();
+            road.home.read("churn/scores.csv")
+        };
+        let run = scores(&format!("run:{better}"));
+        for name in [
+            "churn/1",
+            "models:/churn/1",
+            "churn@production",
+            "models:/churn@production",
+            "./pulled",
+        ] {
+            assert_eq!(scores(name), run, "{name}");
+        }
+        assert_ne!(scores("churn"), run, "the latest is the other one");
+        // The pointer moves, and what it means with it.
+        road.mlx("promote churn/2 --to production").ok();
+        assert_eq!(scores("churn@production"), scores("churn/2"));
+        road.mlx("rollback churn --env production").ok();
+        assert_eq!(scores("churn@production"), run);
+    });
 }

@@ -1,4 +1,4 @@
-//! `mlx promote` without a gate, embedded and over the wire. Gates are tried on trained models elsewhere.
+//! `mlx promote` without a gate, embedded and over the wire. `gate.rs` tries gates on trained models.
 
 use std::process::Stdio;
 
