@@ -10,7 +10,7 @@ use super::raw::{RawColumn, RawTable};
 use super::storage::{Input, Local, Storage};
 use super::table::Origin;
 use super::time::Clock;
-use super::{Column, ColumnKind, DataSettings, Source, Table, Values};
+use super::{Column, ColumnKind, DataSettings, Layout, Source, Table, Values};
 use crate::error::{Error, Result};
 
 /// How files are read.
@@ -33,8 +33,9 @@ pub(crate) struct ReadOptions {
 impl ReadOptions {
     pub(crate) fn new(settings: &DataSettings, kinds: &BTreeMap<String, ColumnKind>) -> Self {
         let mut kinds = kinds.clone();
-        let names = settings.id.iter().chain(&settings.series).chain(&settings.query);
-        for name in names {
+        // In a wide table `data.series` names the columns of values themselves.
+        let series = settings.series.iter().filter(|_| settings.layout == Layout::Long);
+        for name in settings.id.iter().chain(series).chain(&settings.query) {
             kinds.insert(name.clone(), ColumnKind::Id);
         }
         Self {

@@ -181,6 +181,27 @@ fn the_same_lock_gives_the_same_weights_twice() {
 }
 
 #[test]
+fn a_wide_file_whose_series_are_named_is_trained_on_and_predicted_from() {
+    let home = Home::new();
+    let mut rows = "day,north,south,note\n".to_owned();
+    for day in 0..80_u32 {
+        let _ = writeln!(rows, "{day},{},{},x", 10 + day % 7, 300 + day % 7 * 20 + day);
+    }
+    home.write("sales/data.csv", rows);
+    home.write(
+        "sales/mlx.toml",
+        "[project]\nname = \"sales\"\ntask = \"forecasting\"\n\n\
+         [data]\ntrain = \"data.csv\"\ntime = \"day\"\nlayout = \"wide\"\n\
+         series = [\"south\", \"north\"]\nhorizon = 7\n\n\
+         [columns]\nnote = \"ignore\"\n\n[train]\ndevice = \"cpu\"\nmax_epochs = 1\n",
+    );
+    home.mlx_in("sales", "train -q").ok();
+    let scores = home.mlx_in("sales", "predict -q -i data.csv -o -").ok().stdout();
+    assert_eq!(scores.lines().count(), 1 + 2 * 7, "{scores}");
+    assert!(scores.contains("\nnorth,80,"), "{scores}");
+}
+
+#[test]
 fn a_budget_is_replayed_as_steps() {
     let home = Home::new();
     project(&home);
