@@ -8,6 +8,7 @@ use super::registry_client::{self, Registered};
 use crate::data::{self, DataSettings, Dataset, LoadRequest};
 use crate::error::{Context, Error, Result};
 use crate::eval;
+use crate::model::{Model, Package};
 use crate::outcome::promote::{Evaluated, GateReport};
 use crate::registry::gate::{Gate, Metrics, Reference};
 use crate::registry::{EnvironmentName, Event, history};
@@ -41,7 +42,9 @@ pub(crate) async fn run(
         root: &project.root,
     })?;
     ui.note(&format!("checking {}/{} for {environment}", candidate.model, candidate.version));
-    let measured = measure(remote, candidate, &settings.data, &dataset).await?;
+    let loaded = Loaded::fetch(remote, candidate).await?;
+    let example_rows = loaded.check_example()?;
+    let measured = loaded.measure(&settings.data, &dataset)?;
 
     let mut references = BTreeMap::new();
     let mut compared = serde_json::Map::new();
@@ -55,7 +58,7 @@ pub(crate) async fn run(
             measured.clone()
         } else {
             ui.note(&format!("comparing with {}/{version}, live in {name}", live.model));
-            measure(remote, &live, &settings.data, &dataset).await?
+            Loaded::fetch(remote, &live).await?.measure(&settings.data, &dataset)?
         };
         compared.insert(name.to_string(), json!({ "version": version, "digest": of_live.digest }));
         let reference = Reference::Live { version, metrics: of_live.metrics };
@@ -79,13 +82,14 @@ pub(crate) async fn run(
         "compared": compared,
         "data": data,
         "rows": measured.rows,
+        "example_rows": example_rows,
         "mlx_version": env!("CARGO_PKG_VERSION"),
     });
     let data = match &settings.data.test {
         Some(file) => file.clone(),
         None => format!("the test split of {}", settings.data.train),
     };
-    let evaluated = Some(Evaluated { rows: measured.rows, data });
+    let evaluated = Some(Evaluated { rows: measured.rows, data, example_rows });
     Ok(GateCheck { report, evaluated, evidence: Some(evidence) })
 }
 
@@ -96,30 +100,49 @@ struct Measured {
     metrics: Metrics,
 }
 
-async fn measure(
-    remote: &Remote,
-    registered: &Registered,
-    data: &DataSettings,
-    dataset: &Dataset,
-) -> Result<Measured> {
-    let Registered { model, version } = registered;
-    let package = registry_client::package(remote, registered).await?;
-    // The gate's numbers must not depend on where it runs.
-    let loaded = package.model(&device::open("cpu")?)?;
-    if loaded.may_have_seen(data) {
-        return Err(Error::user(format!(
-            "{model}/{version} was trained with another split: it may have learned from the rows that test it"
-        ))
-        .hint("put `data.split` and `data.test` back, or train and register anew"));
+/// A version whose bytes were checked.
+struct Loaded {
+    registered: Registered,
+    package: Package,
+    model: Model,
+}
+
+impl Loaded {
+    async fn fetch(remote: &Remote, registered: &Registered) -> Result<Self> {
+        let package = registry_client::package(remote, registered).await?;
+        // The gate's numbers must not depend on where it runs.
+        let model = package.model(&device::open("cpu")?)?;
+        Ok(Self { registered: registered.clone(), package, model })
     }
-    let evaluation = eval::on_dataset(&loaded, dataset)
-        .context(|| format!("cannot evaluate {model}/{version}"))?;
-    if evaluation.rows == 0 {
-        return Err(Error::user("there are no rows to evaluate on"));
+
+    /// The rows of its stored example, which it has to answer as it did; `None` where it has none.
+    fn check_example(&self) -> Result<Option<usize>> {
+        let Registered { model, version } = &self.registered;
+        let example = self.package.example()?;
+        example
+            .map(|example| example.check(&self.model))
+            .transpose()
+            .context(|| format!("{model}/{version}"))
     }
-    Ok(Measured {
-        digest: package.digest,
-        rows: evaluation.rows,
-        metrics: evaluation.metrics.into_iter().map(|metric| (metric.name, metric.value)).collect(),
-    })
+
+    fn measure(self, data: &DataSettings, dataset: &Dataset) -> Result<Measured> {
+        let Registered { model, version } = &self.registered;
+        if self.model.may_have_seen(data) {
+            return Err(Error::user(format!(
+                "{model}/{version} was trained with another split: it may have learned from the rows that test it"
+            ))
+            .hint("put `data.split` and `data.test` back, or train and register anew"));
+        }
+        let evaluation = eval::on_dataset(&self.model, dataset)
+            .context(|| format!("cannot evaluate {model}/{version}"))?;
+        if evaluation.rows == 0 {
+            return Err(Error::user("there are no rows to evaluate on"));
+        }
+        let metrics = evaluation.metrics.into_iter().map(|metric| (metric.name, metric.value));
+        Ok(Measured {
+            digest: self.package.digest,
+            rows: evaluation.rows,
+            metrics: metrics.collect(),
+        })
+    }
 }

@@ -1,4 +1,4 @@
-//! `mlx rollback`: back to the last known good version, whose bytes are checked before the pointer moves.
+//! `mlx rollback`: back to the last known good version, whose bytes and answers are checked before the pointer moves.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::outcome::promote::{Checked, RollbackOutcome};
 use crate::registry::{ModelName, VersionNumber, promotion};
 use crate::remote::Remote;
 use crate::settings::rollback::RollbackSettings;
-use crate::sys::random;
+use crate::sys::{device, random};
 use crate::ui::Ui;
 
 pub(crate) async fn rollback(settings: &RollbackSettings, ui: &Ui) -> Result<RollbackOutcome> {
@@ -97,5 +97,15 @@ async fn check(
     }
     let package = Package::open(&dir)?;
     package.verify()?;
+    checked.example_rows = scored(&package).context(|| format!("{model}/{version}"))?;
+    if checked.example_rows.is_none() {
+        checked.note = Some("it has no stored example, so nothing was scored".into());
+    }
     Ok((checked, Some(package.digest)))
+}
+
+/// The rows of the stored example, which the model has to answer as it did; `None` without one.
+fn scored(package: &Package) -> Result<Option<usize>> {
+    let Some(example) = package.example()? else { return Ok(None) };
+    example.check(&package.model(&device::open("cpu")?)?).map(Some)
 }

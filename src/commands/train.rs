@@ -6,8 +6,8 @@ use toml::Table;
 
 use crate::data::{self, Dataset, LoadRequest, Source};
 use crate::error::{Context, Error, ExitCode, Result};
-use crate::model::Package;
-use crate::model::package::PackageContext;
+use crate::model::contents::PackageContext;
+use crate::model::{Example, Model, Package};
 use crate::outcome::train::{TrainOutcome, TrainPlanOutcome};
 use crate::settings::train::{RunSettings, Start};
 use crate::settings::{Project, ProjectSettings};
@@ -407,6 +407,7 @@ impl<'a> Training<'a> {
             owner: self.project.settings.project.owner.clone(),
             lineage: self.lineage(run),
             valid: run.manifest.valid.clone(),
+            example: self.example(&model, ui),
         };
         let package = Package::write(&run.package_dir(), &model, &context)?;
         let result = LockedResult {
@@ -452,6 +453,20 @@ impl<'a> Training<'a> {
             package_digest: package.digest,
             locked,
         })
+    }
+
+    /// Rows for the package to be checked by. A run is not lost for want of them.
+    fn example(&self, model: &Model, ui: &Ui) -> Option<Example> {
+        if !self.project.settings.package.example {
+            return None;
+        }
+        match Example::new(model, &self.dataset.train) {
+            Ok(example) => Some(example),
+            Err(error) => {
+                ui.warn(&format!("the package keeps no example: {error}"));
+                None
+            }
+        }
     }
 
     /// What the model was made from. No time of day and no id of a server: the same commit, data and

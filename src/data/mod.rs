@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod dataset;
 pub(crate) mod season;
 mod formats;
+pub(crate) mod frame;
 mod infer;
 mod load;
 mod raw;

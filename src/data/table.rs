@@ -45,6 +45,14 @@ impl Values {
             Self::Times(values) => values.len(),
         }
     }
+
+    pub(crate) fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Self::Numbers(values) => !values[row].is_finite(),
+            Self::Texts(texts) => texts.get(row).is_none(),
+            Self::Times(values) => values[row] == MISSING_TIME,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -95,9 +103,15 @@ impl Table {
 
     /// The named rows, in the order given; a row may be named twice.
     pub(crate) fn take(&self, rows: &[usize]) -> Self {
+        self.pick(rows, |_| true)
+    }
+
+    /// The named rows of the columns to keep.
+    pub(crate) fn pick(&self, rows: &[usize], keep: impl Fn(&Column) -> bool) -> Self {
         let columns = self
             .columns
             .iter()
+            .filter(|column| keep(column))
             .map(|column| Column {
                 name: column.name.clone(),
                 kind: column.kind,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::formats::{Format, to_batch, unpacked};
 use super::storage::is_stdin;
-use super::table::{MISSING_TIME, Origin};
+use super::table::Origin;
 use super::{Column, Table, Values};
 use crate::error::{Error, Result};
 use crate::sys::files;
@@ -86,12 +86,8 @@ fn json_lines(table: &Table) -> String {
         for (at, (key, printer)) in keys.iter().zip(&printers).enumerate() {
             let comma = if at > 0 { "," } else { "" };
             cell.clear();
-            printer.print(row, &mut cell);
-            let _ = match printer.column.values {
-                _ if printer.is_missing(row) => write!(text, "{comma}{key}:null"),
-                Values::Numbers(_) => write!(text, "{comma}{key}:{cell}"),
-                _ => write!(text, "{comma}{key}:{}", serde_json::Value::from(cell.as_str())),
-            };
+            printer.print_json(row, &mut cell);
+            let _ = write!(text, "{comma}{key}:{cell}");
         }
         text.push_str("}\n");
     }
@@ -125,26 +121,18 @@ fn arrow(table: &Table) -> Result<Vec<u8>> {
 }
 
 /// How the cells of one column are printed.
-struct Printer<'a> {
+pub(super) struct Printer<'a> {
     column: &'a Column,
     origin: &'a Origin,
 }
 
-fn printers(table: &Table) -> Vec<Printer<'_>> {
+pub(super) fn printers(table: &Table) -> Vec<Printer<'_>> {
     table.columns.iter().map(|column| Printer { column, origin: &table.origin }).collect()
 }
 
 impl Printer<'_> {
-    fn is_missing(&self, row: usize) -> bool {
-        match &self.column.values {
-            Values::Numbers(values) => !values[row].is_finite(),
-            Values::Texts(texts) => texts.get(row).is_none(),
-            Values::Times(values) => values[row] == MISSING_TIME,
-        }
-    }
-
     fn print(&self, row: usize, cell: &mut String) {
-        if self.is_missing(row) {
+        if self.column.values.is_missing(row) {
             return;
         }
         match &self.column.values {
@@ -152,6 +140,19 @@ impl Printer<'_> {
             Values::Texts(texts) => cell.push_str(texts.get(row).unwrap_or_default()),
             Values::Times(values) => {
                 cell.push_str(&self.origin.time_text(&self.column.name, values[row]));
+            }
+        }
+    }
+
+    /// As a JSON value.
+    pub(super) fn print_json(&self, row: usize, json: &mut String) {
+        match &self.column.values {
+            values if values.is_missing(row) => json.push_str("null"),
+            Values::Numbers(values) => number(values[row], json),
+            Values::Texts(_) | Values::Times(_) => {
+                let mut cell = String::new();
+                self.print(row, &mut cell);
+                let _ = write!(json, "{}", serde_json::Value::from(cell));
             }
         }
     }

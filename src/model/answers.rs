@@ -145,7 +145,7 @@ fn forecast_columns(
 }
 
 /// After the last observed value of each series that has one.
-fn last_origins(set: &SeriesSet, notices: &mut Vec<String>) -> Vec<(usize, i64)> {
+pub(super) fn last_origins(set: &SeriesSet, notices: &mut Vec<String>) -> Vec<(usize, i64)> {
     let (seen, unseen): (Vec<usize>, Vec<usize>) =
         (0..set.len()).partition(|&series| set.end(series) > set.start[series]);
     if !unseen.is_empty() {

@@ -4,6 +4,8 @@
 
 pub(crate) mod answers;
 pub(crate) mod classification;
+pub(crate) mod contents;
+pub(crate) mod example;
 pub(crate) mod features;
 pub(crate) mod forecasting;
 pub(crate) mod labels;
@@ -24,6 +26,7 @@ use crate::data::{ColumnKind, DataSettings, Task};
 use crate::error::Result;
 
 pub(crate) use classification::ClassificationModel;
+pub(crate) use example::Example;
 pub(crate) use forecasting::ForecastingModel;
 pub(crate) use package::Package;
 pub(crate) use parameters::Parameters;

@@ -8,10 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{Model, ModelSpec};
+use super::contents::{
+    EXAMPLE, EXAMPLE_INPUT, PackageContext, SPEC, Stored, WEIGHTS, contents, json,
+};
+use super::{Example, Model};
 use crate::error::{Context, Error, Result};
 use crate::sys::files;
 
@@ -38,21 +41,7 @@ pub(crate) struct Package {
     pub digest: String,
 }
 
-/// What a package says of where it came from. Nothing here may differ between two runs of one
-/// lock but the run itself, and no id that a server assigned may enter.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct PackageContext {
-    pub name: String,
-    pub owner: Option<String>,
-    /// `mlx/lineage.json`.
-    pub lineage: serde_json::Value,
-    /// What the model card says of quality: validation metrics by name.
-    pub valid: Vec<(String, f64)>,
-}
-
 const FORMAT: u32 = 1;
-const SPEC: &str = "mlx/model.json";
-const WEIGHTS: &str = "mlx/weights.safetensors";
 
 impl Package {
     pub(crate) const MANIFEST: &'static str = "mlx/manifest.json";
@@ -151,15 +140,25 @@ impl Package {
 
     /// The fitted model, ready to score on this device.
     pub(crate) fn model(&self, device: &Device) -> Result<Model> {
-        let path = self.dir.join(SPEC);
-        let spec: ModelSpec = serde_json::from_slice(&files::read(&path)?).map_err(|error| {
-            Error::file("read", &path, error).hint("was it written by a newer mlx?")
-        })?;
-        let path = self.dir.join(WEIGHTS);
-        let weights = candle_core::safetensors::load(&path, device)
-            .map_err(|error| Error::file("read weights from", &path, error).hint(DAMAGED))?;
-        Model::from_parts(spec, weights.into_iter().collect(), device)
+        Stored { spec: self.read(SPEC)?, weights: self.read(WEIGHTS)? }
+            .model(device)
             .context(|| format!("cannot load the model in {}", self.dir.display()))
+            .map_err(|error| error.hint(DAMAGED))
+    }
+
+    /// The rows that the package holds with what the model answered to them; `None` where it holds none.
+    pub(crate) fn example(&self) -> Result<Option<Example>> {
+        if !self.manifest.files.contains_key(EXAMPLE) {
+            return Ok(None);
+        }
+        Example::from_parts(self.read(EXAMPLE_INPUT)?, &self.read(EXAMPLE)?)
+            .context(|| format!("cannot read the example in {}", self.dir.display()))
+            .map_err(|error| error.hint(DAMAGED))
+            .map(Some)
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>> {
+        files::read(&self.dir.join(name))
     }
 
     /// Every file by its path in the package, the manifest included.
@@ -173,60 +172,6 @@ impl Package {
 }
 
 const DAMAGED: &str = "the package is damaged: train again, or pull it anew with `mlx models pull`";
-
-fn contents(model: &Model, context: &PackageContext) -> Result<Vec<(&'static str, Vec<u8>)>> {
-    let weights: BTreeMap<&str, Tensor> = model
-        .weights()
-        .iter()
-        .map(|(name, tensor)| Ok((name.as_str(), tensor.to_device(&Device::Cpu)?)))
-        .collect::<Result<_>>()?;
-    let weights = safetensors::serialize(weights, None)
-        .map_err(|error| Error::bug(format!("cannot lay out the weights: {error}")))?;
-    Ok(vec![
-        ("MLmodel", mlmodel(context).into_bytes()),
-        ("README.md", card(model, context).into_bytes()),
-        ("mlx/lineage.json", json(&context.lineage)?),
-        (SPEC, json(&model.spec())?),
-        (WEIGHTS, weights),
-    ])
-}
-
-/// MLflow's description of the folder. The `mlx` flavor alone for now: `onnx` and `python_function`
-/// join when the graph is written.
-fn mlmodel(context: &PackageContext) -> String {
-    let name = &context.name;
-    let version = env!("CARGO_PKG_VERSION");
-    format!(
-        "artifact_path: model\nflavors:\n  mlx:\n    data: mlx\n    mlx_version: {version}\n    model: {name}\n"
-    )
-}
-
-/// The model card.
-fn card(model: &Model, context: &PackageContext) -> String {
-    let mut card = format!(
-        "# {}\n\nA {} model, trained by mlx {}.\n",
-        context.name,
-        model.task().name(),
-        env!("CARGO_PKG_VERSION")
-    );
-    if let Some(owner) = &context.owner {
-        card += &format!("{owner} answers for it.\n");
-    }
-    card += "\n## On the validation rows\n\n| metric | value |\n|---|---|\n";
-    for (name, value) in &context.valid {
-        card += &format!("| {name} | {value:.6} |\n");
-    }
-    card += "\nThese rows chose the best epoch; the test rows, which nothing was fitted on, are what `mlx eval` scores.\n";
-    card += "\n`mlx/lineage.json` says what it was made from, `mlx/manifest.json` has the SHA-256 of every file.\n";
-    card
-}
-
-fn json(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| Error::bug(format!("cannot write a package's JSON: {error}")))?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
 
 /// A manifest from elsewhere may not reach out of its folder.
 fn refuse_outside(name: &str) -> Result<()> {

@@ -28,6 +28,8 @@ pub(crate) struct Evaluated {
     pub rows: usize,
     /// The file or split, as people say it.
     pub data: String,
+    /// Rows of the stored example that were scored again; null where the package has no example.
+    pub example_rows: Option<usize>,
 }
 
 #[derive(Debug, Serialize)]

@@ -29,6 +29,8 @@ pub(crate) struct ProjectSettings {
     #[serde(default)]
     pub train: TrainSettings,
     #[serde(default)]
+    pub package: PackageTable,
+    #[serde(default)]
     pub eval: EvalSettings,
     /// What `mlx promote` checks, by environment.
     #[serde(default)]
@@ -64,4 +66,19 @@ fn newest() -> u32 {
 pub(crate) struct RegistryTable {
     /// The registry's address. Absent: the embedded one.
     pub url: Option<String>,
+}
+
+/// What a run's package holds besides the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PackageTable {
+    /// Keep a few rows of the training data, with what the model answers to them, for `mlx rollback`
+    /// and `mlx promote` to check. `false` where rows of the data must not travel with the model.
+    pub example: bool,
+}
+
+impl Default for PackageTable {
+    fn default() -> Self {
+        Self { example: true }
+    }
 }

@@ -13,7 +13,7 @@ use crate::data::{
     Column, ColumnKind, DataSettings, Dataset, Dictionary, LoadRequest, Table, Task, Values, load,
 };
 use crate::metrics::{accuracy, auc, log_loss, ndcg, ranked_queries, top_classes};
-use crate::model::{Model, ModelSettings};
+use crate::model::{Example, Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
 use crate::sys::signals::Interrupt;
 
@@ -194,6 +194,58 @@ fn a_ranker_learns_the_same_twice_and_survives_storage() {
     let ranked = ranked_queries(&relevance, &answer, &queries).unwrap();
     assert!(ndcg(&ranked, 5).unwrap() > 0.8);
     assert_eq!(model.baselines(&dataset.test).unwrap()[0].0, "best_feature");
+}
+
+/// What the example of a model's training rows is, checked on the model as it is stored and on
+/// another one.
+fn example(model: &Model, train: &Table, other: &Model) -> Vec<String> {
+    let example = Example::new(model, train).unwrap();
+    assert_eq!(example, Example::new(model, train).unwrap());
+    let text = String::from_utf8(example.input.clone()).unwrap();
+    let rows = example.check(&stored_and_read(model)).unwrap();
+    assert_eq!(text.lines().count(), rows + 2);
+    let error = example.check(other).unwrap_err();
+    assert!(error.message().contains("answers differ, most of all"), "{error}");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn examples_hold_what_the_model_reads_and_tell_one_model_from_another() {
+    let dataset = dataset(3);
+    let settings = DataSettings { target: "class".into(), ..DataSettings::default() };
+    let [first, second] = [7, 8].map(|seed| {
+        let model = &ModelSettings::default();
+        let learner =
+            classification::learner(&dataset, &settings, model, seed, &Device::Cpu).unwrap();
+        trained(&*learner, seed, 1)
+    });
+    let lines = example(&first, &dataset.train, &second);
+    // Neither the class nor the query, which the model doesn't read.
+    assert_eq!(lines[0], r#"{"columns": ["signal","empty","constant","name","when"], "data": ["#);
+    assert!(lines[1].contains(", null, 1, null, \"1970-01-01"), "{}", lines[1]);
+    let missing = dataset.train.columns[0].values.len();
+    let missing = (0..missing).find(|row| dataset.train.columns[0].values.is_missing(*row));
+    assert!(
+        missing.is_some_and(|row| row > 4),
+        "the first missing signal is beyond the first rows"
+    );
+    assert!(lines[6].starts_with("[null, null, 1, "), "{}", lines[6]);
+
+    let settings = DataSettings {
+        target: "grade".into(),
+        query: Some("query".into()),
+        ..DataSettings::default()
+    };
+    let [first, second] = [7, 8].map(|seed| {
+        let model = &ModelSettings::default();
+        let learner = ranking::learner(&dataset, &settings, model, seed, &Device::Cpu).unwrap();
+        trained(&*learner, seed, 1)
+    });
+    let lines = example(&first, &dataset.train, &second);
+    assert_eq!(
+        lines[0],
+        r#"{"columns": ["signal","empty","constant","name","when","query","class"], "data": ["#
+    );
 }
 
 fn shared(set: &str) -> Option<PathBuf> {

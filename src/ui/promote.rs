@@ -15,6 +15,12 @@ impl Text for PromoteOutcome {
             return;
         };
         if let Some(evaluated) = &self.evaluated {
+            if let Some(rows) = evaluated.example_rows {
+                let _ = writeln!(
+                    page,
+                    "checked {model}/{to}: its example of {rows} rows is answered as it was"
+                );
+            }
             let _ = writeln!(
                 page,
                 "gate of {environment}, on {} ({} rows)\n",
@@ -61,7 +67,9 @@ impl Text for RollbackOutcome {
         );
         let _ = match (&checked.note, checked.example_rows) {
             (Some(note), _) => writeln!(page, "; {note}"),
-            (None, Some(rows)) => writeln!(page, "; its example of {rows} rows scores"),
+            (None, Some(rows)) => {
+                writeln!(page, "; its example of {rows} rows is answered as it was")
+            }
             (None, None) => writeln!(page),
         };
         let moved = from(plan.from.map(|version| format!("{model}/{version}")));

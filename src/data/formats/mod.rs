@@ -130,7 +130,7 @@ pub(crate) fn unpacked(path: &Path) -> std::path::PathBuf {
 }
 
 /// Column names that are there once each.
-fn check_names<'a>(file: &Path, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
+pub(super) fn check_names<'a>(file: &Path, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
     let mut seen = std::collections::HashMap::new();
     for (at, name) in names.into_iter().enumerate() {
         if name.is_empty() {

@@ -4,7 +4,7 @@ use candle_core::{Device, Var, backprop::GradStore};
 
 use crate::data::series::tests::{column, dictionary, long, settings, table};
 use crate::data::{DataSettings, Dataset, Table, Values};
-use crate::model::{ForecastingModel, Model, ModelSettings};
+use crate::model::{Example, ForecastingModel, Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
 use crate::train::Learner;
 
@@ -212,5 +212,69 @@ fn months_are_written_as_they_came() {
     let set = model.series(&[&part(0, 72)]).unwrap();
     let forecasts = model.forecast(&set, &[(0, set.end(0))]).unwrap();
     assert_eq!(set.axis.text(forecasts.cutoff[0]), "1955-01");
+    let example = Example::new(&Model::Forecasting(model.clone()), &dataset.train).unwrap();
+    let text = String::from_utf8(example.input.clone()).unwrap();
+    assert!(
+        text.starts_with("{\"columns\": [\"id\",\"t\",\"y\"], \"data\": [\n[\"a\", \"19"),
+        "{text}"
+    );
+    assert!(text.ends_with("[\"a\", \"1953-12\", 70]\n]}\n"), "{text}");
+    example.check(&Model::Forecasting(model)).unwrap();
     assert_eq!(set.axis.text(forecasts.cutoff[11] + forecasts.step[11] as i64), "1955-12");
+}
+
+#[test]
+fn an_example_is_the_window_of_one_series_and_says_what_the_series_does() {
+    let rows = rows();
+    let dataset = dataset(&rows, 150);
+    let model = Model::Forecasting(fit(&*built(&dataset, 10), 1));
+    let other = Model::Forecasting(fit(&*built(&self::dataset(&rows[..150], 140), 10), 1));
+    let example = Example::new(&model, &dataset.train).unwrap();
+    let Model::Forecasting(forecaster) = &model else { unreachable!() };
+    let window = forecaster.spec.look_back + forecaster.spec.season;
+    assert_eq!(example.check(&model).unwrap(), window.min(150));
+    assert!(example.check(&other).unwrap_err().message().contains("answers differ"));
+
+    // What lies before the window changes nothing.
+    let set = forecaster.series(&[&dataset.train]).unwrap();
+    let whole = forecaster.forecast(&set, &[(0, 150)]).unwrap();
+    let point: Vec<f64> = example.expected.data.iter().map(|row| row[0].unwrap()).collect();
+    assert_eq!(point, whole.point);
+}
+
+#[test]
+fn a_wide_example_has_the_series_that_the_project_names() {
+    let sales = |factor: f64| {
+        let value = |t: usize| factor * (10.0 + (t % 4) as f64 + (t * 7 % 5) as f64 / 10.0);
+        let values = |from: usize, to: usize| Values::Numbers((from..to).map(value).collect());
+        [values(0, 60), values(60, 66)]
+    };
+    let ([a, later_a], [b, later_b]) = (sales(1.0), sales(50.0));
+    let wide = |from: usize, a, b| {
+        let times = (from..from + if from == 0 { 60 } else { 6 }).map(|t| t as f64).collect();
+        table(vec![column("t", Values::Numbers(times)), column("a", a), column("b", b)])
+    };
+    let dataset = Dataset {
+        train: wide(0, a, b),
+        valid: wide(60, later_a, later_b),
+        test: Table::default(),
+        sources: vec![],
+        notices: vec![],
+    };
+    for (named, columns) in [(vec![], r#"["t","a"]"#), (vec!["b", "a"], r#"["t","a","b"]"#)] {
+        let settings = DataSettings {
+            layout: crate::data::Layout::Wide,
+            series: named.into_iter().map(str::to_owned).collect(),
+            target: String::new(),
+            horizon: Some(6),
+            ..settings()
+        };
+        let learner =
+            learner(&dataset, &settings, &ModelSettings::default(), 7, &Device::Cpu).unwrap();
+        let model = Model::Forecasting(fit(&*learner, 1));
+        let example = Example::new(&model, &dataset.train).unwrap();
+        let text = String::from_utf8(example.input.clone()).unwrap();
+        assert!(text.starts_with(&format!("{{\"columns\": {columns}, \"data\": [")), "{text}");
+        assert!(example.check(&model).unwrap() > 4);
+    }
 }

@@ -26,6 +26,7 @@ fn a_good_model_passes_and_a_bad_one_is_refused() {
             insta::assert_snapshot!(shown(road, &road.mlx("promote churn/1 --to production")), @"
             exit 0
             --- stdout
+            checked churn/1: its example of 5 rows is answered as it was
             gate of production, on data/test.csv (100 rows)
 
             metric  rule  candidate  against  verdict
@@ -39,6 +40,7 @@ fn a_good_model_passes_and_a_bad_one_is_refused() {
             insta::assert_snapshot!(shown(road, &road.mlx("promote churn/2 --to production")), @"
             exit 3
             --- stdout
+            checked churn/2: its example of 5 rows is answered as it was
             gate of production, on data/test.csv (100 rows)
 
             metric  rule  candidate  against  verdict
@@ -80,6 +82,7 @@ fn what_can_not_be_decided_is_inconclusive_and_nothing_moves() {
             insta::assert_snapshot!(shown(road, &nothing_live), @"
             exit 5
             --- stdout
+            checked churn/1: its example of 5 rows is answered as it was
             gate of production, on data/test.csv (100 rows)
 
             metric  rule  candidate  against  verdict
@@ -92,6 +95,7 @@ fn what_can_not_be_decided_is_inconclusive_and_nothing_moves() {
             insta::assert_snapshot!(shown(road, &slice), @"
             exit 5
             --- stdout
+            checked churn/1: its example of 5 rows is answered as it was
             gate of production, on data/test.csv (100 rows)
 
             metric  rule  candidate  against  verdict
@@ -105,6 +109,7 @@ fn what_can_not_be_decided_is_inconclusive_and_nothing_moves() {
             insta::assert_snapshot!(shown(road, &undefined), @"
             exit 5
             --- stdout
+            checked churn/1: its example of 5 rows is answered as it was
             gate of production, on data/test.csv (56 rows)
 
             metric  rule  candidate  against  verdict
@@ -133,6 +138,7 @@ fn no_worse_than_what_is_live_refuses_a_worse_model() {
             insta::assert_snapshot!(shown(road, &road.mlx("promote churn/2 --to production")), @"
             exit 0
             --- stdout
+            checked churn/2: its example of 5 rows is answered as it was
             gate of production, on data/test.csv (100 rows)
 
             metric  rule  candidate  against  verdict
@@ -152,6 +158,7 @@ fn no_worse_than_what_is_live_refuses_a_worse_model() {
             insta::assert_snapshot!(shown(road, &road.mlx("promote churn/1 --to production")), @"
             exit 3
             --- stdout
+            checked churn/1: its example of 5 rows is answered as it was
             gate of production, on data/test.csv (100 rows)
 
             metric  rule  candidate  against  verdict

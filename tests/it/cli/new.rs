@@ -576,6 +576,8 @@ fn own_data_is_read_named_and_given_a_gate() {
     patience = 16
     seed = 7
 
+    [package]
+
     [eval]
 
     [gates.staging.auc]

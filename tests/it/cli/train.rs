@@ -181,6 +181,68 @@ fn the_same_lock_gives_the_same_weights_twice() {
 }
 
 #[test]
+fn the_same_lock_gives_the_same_package_but_for_its_lineage() {
+    let home = Home::new();
+    project(&home);
+    let [first, second] = ["", " --locked"].map(|how| {
+        let line = format!("train -q --max-epochs 2 --json{how}");
+        let files = manifest(&home, &line)["files"].as_object().expect("files").clone();
+        files.into_iter().filter(|(name, _)| name != "mlx/lineage.json").collect::<Vec<_>>()
+    });
+    assert_eq!(first, second);
+    let names: Vec<&str> = first.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "MLmodel",
+            "README.md",
+            "input_example.json",
+            "mlx/example.json",
+            "mlx/model.json",
+            "mlx/weights.safetensors"
+        ]
+    );
+}
+
+#[test]
+fn an_example_is_kept_unless_the_project_says_not_to() {
+    let home = Home::new();
+    project(&home);
+    let run = |home: &Home| {
+        let runs = home.mlx_in("churn", "runs list --json").ok().json();
+        format!("churn/.mlx/runs/{}/package", runs["runs"][0]["id"].as_str().expect("an id"))
+    };
+    home.mlx_in("churn", "train -q --max-epochs 1").ok();
+    let package = run(&home);
+    insta::assert_snapshot!(home.read(&format!("{package}/input_example.json")), @r#"
+    {"columns": ["age","plan"], "data": [
+    [23, "pro"],
+    [40, "plus"],
+    [44, "plus"],
+    [50, "plus"],
+    [38, "plus"]
+    ]}
+    "#);
+    let expected: serde_json::Value =
+        serde_json::from_str(&home.read(&format!("{package}/mlx/example.json"))).expect("JSON");
+    assert_eq!(expected["columns"], serde_json::json!(["prob_no", "prob_yes"]));
+    let sums = expected["data"].as_array().expect("rows").iter().map(|row| {
+        row.as_array().expect("a row").iter().filter_map(serde_json::Value::as_f64).sum::<f64>()
+    });
+    let sums: Vec<f64> = sums.collect();
+    assert!(sums.len() == 5 && sums.iter().all(|sum| (sum - 1.0).abs() < 1e-9), "{sums:?}");
+
+    let toml = home.read("churn/mlx.toml") + "\n[package]\nexample = false\n";
+    home.write("churn/mlx.toml", toml);
+    home.mlx_in("churn", "train -q --max-epochs 1 --locked").ok();
+    let package = run(&home);
+    assert!(!home.join(&format!("{package}/input_example.json")).exists());
+    assert!(!home.join(&format!("{package}/mlx/example.json")).exists());
+    assert!(home.read(&format!("{package}/README.md")).contains("No rows of the data are kept"));
+    assert!(!home.read(&format!("{package}/MLmodel")).contains("example"));
+}
+
+#[test]
 fn a_wide_file_whose_series_are_named_is_trained_on_and_predicted_from() {
     let home = Home::new();
     let mut rows = "day,north,south,note\n".to_owned();
@@ -199,6 +261,15 @@ fn a_wide_file_whose_series_are_named_is_trained_on_and_predicted_from() {
     let scores = home.mlx_in("sales", "predict -q -i data.csv -o -").ok().stdout();
     assert_eq!(scores.lines().count(), 1 + 2 * 7, "{scores}");
     assert!(scores.contains("\nnorth,80,"), "{scores}");
+}
+
+/// What the manifest of the package says that `line` trains.
+fn manifest(home: &Home, line: &str) -> serde_json::Value {
+    let answer = home.mlx_in("churn", line).ok().stdout();
+    let last = answer.lines().last().expect("an event");
+    let event: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    let package = event["package"].as_str().expect("a folder").replace("[HOME]/", "");
+    serde_json::from_str(&home.read(&format!("{package}/mlx/manifest.json"))).expect("JSON")
 }
 
 #[test]
