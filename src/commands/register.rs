@@ -1,7 +1,7 @@
 //! `mlx register`: a run's package becomes the next version of a model.
 //!
 //! The version is made last, when everything it stands on has arrived: a registration that dies on
-//! the way leaves a run without a version, and registering again makes the version.
+//! the way leaves a run without a version, and registering again goes on with that run.
 
 use super::registry_client;
 use crate::api::mlflow::{CreateModelVersion, KeyValue, Metric};
@@ -151,15 +151,15 @@ async fn upload(
 ) -> Result<VersionRecord> {
     let manifest = &run.manifest;
     let tags = tags(settings, run, package);
-    let info = remote
-        .create_run(&NewRun {
-            experiment: settings.name.to_string(),
-            name: run.short_id().to_owned(),
-            user: settings.registry.actor.clone(),
-            started_ms: manifest.started_ms,
-            tags: tags.clone(),
-        })
-        .await?;
+    let new = NewRun {
+        experiment: settings.name.to_string(),
+        name: run.short_id().to_owned(),
+        user: settings.registry.actor.clone(),
+        started_ms: manifest.started_ms,
+        tags: tags.clone(),
+    };
+    // Its id and its bytes: a run that was resumed has another package under the same id.
+    let info = remote.begin_run(&new, &[VersionRecord::RUN, VersionRecord::DIGEST]).await?;
     remote.log(&info.run_id, &params(&manifest.settings), &metrics(run)).await?;
 
     let source = format!("{}/model", info.artifact_uri.trim_end_matches('/'));

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::request::Remote;
 use crate::api::mlflow::{
     CreateExperiment, CreateRun, Empty, ExperimentId, ExperimentReply, KeyValue, LogBatch, Metric,
-    Run, RunInfo, RunInfoReply, RunReply, UpdateRun, code,
+    Run, RunInfo, RunInfoReply, RunReply, Runs, SearchRuns, UpdateRun, code,
 };
 use crate::error::{Error, Result};
 
@@ -57,9 +57,31 @@ impl Remote {
         Ok(found.experiment.experiment_id)
     }
 
-    pub(crate) async fn create_run(&self, run: &NewRun) -> Result<RunInfo> {
+    /// The run that these tags name, made where there is none.
+    ///
+    /// A registration that died on the way left its run behind, for ever running. The next one
+    /// goes on with it: what it logs and uploads is the same and goes to the same place.
+    pub(crate) async fn begin_run(&self, run: &NewRun, same: &[&str]) -> Result<RunInfo> {
+        let experiment = self.experiment(&run.experiment).await?;
+        let filter: Vec<_> = run
+            .tags
+            .iter()
+            .filter(|tag| same.contains(&tag.key.as_str()))
+            .map(|tag| format!("tags.`{}` = '{}'", tag.key, tag.value))
+            .collect();
+        let search = SearchRuns {
+            experiment_ids: vec![experiment.clone()],
+            filter: Some(filter.join(" AND ")),
+            max_results: Some(1),
+            ..Default::default()
+        };
+        let path = format!("{ROUTES}/runs/search");
+        let found: Runs = self.send_json(Method::POST, path, &search, true).await?;
+        if let Some(begun) = found.runs.into_iter().next() {
+            return Ok(begun.info);
+        }
         let body = CreateRun {
-            experiment_id: self.experiment(&run.experiment).await?,
+            experiment_id: experiment,
             user_id: Some(run.user.clone()),
             run_name: Some(run.name.clone()),
             start_time: Some(run.started_ms),

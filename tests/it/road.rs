@@ -48,24 +48,9 @@ struct Server {
     url: String,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Road {
-    pub fn embedded() -> Self {
-        let home = Home::new();
-        home.write("churn/mlx.toml", project("churn", "p-churn", ""));
-        Self { home, server: None }
-    }
-
-    pub fn served() -> Self {
-        let mut road = Self::embedded();
-        let mut process = road
-            .home
+impl Server {
+    fn start(home: &Home) -> Self {
+        let mut process = home
             .command_in("")
             .args(["registry", "serve", "--port", "0", "--data", "served"])
             .stdout(Stdio::piped())
@@ -91,8 +76,49 @@ impl Road {
         let url = address
             .recv_timeout(std::time::Duration::from_secs(30))
             .expect("the server says its address");
-        road.server = Some(Server { process, url });
+        Self { process, url }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Road {
+    pub fn embedded() -> Self {
+        let home = Home::new();
+        home.write("churn/mlx.toml", project("churn", "p-churn", ""));
+        Self { home, server: None }
+    }
+
+    pub fn served() -> Self {
+        let mut road = Self::embedded();
+        road.server = Some(Server::start(&road.home));
         road
+    }
+
+    /// Let the server die as it stands (`kill -9`).
+    pub fn kill_server(&mut self) {
+        self.server = None;
+    }
+
+    /// A server over the folder of the one that was killed.
+    pub fn start_server(&mut self) {
+        self.server = Some(Server::start(&self.home));
+    }
+
+    /// Send a request to the server's MLflow routes.
+    pub fn mlflow(&self, path: &str, body: &serde_json::Value) -> serde_json::Value {
+        let url = &self.server.as_ref().expect("a served road").url;
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+        let sent =
+            client.post(format!("{url}/api/2.0/mlflow/{path}")).body(body.to_string()).send();
+        let text = sent.and_then(reqwest::blocking::Response::text).expect("an answer");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
     }
 
     /// This project with models that were trained, their runs `[better, worse]` not yet registered.

@@ -6,6 +6,7 @@ mod data_check;
 mod doctor;
 mod eval;
 mod gate;
+mod killed;
 mod new;
 mod registry;
 mod models;
