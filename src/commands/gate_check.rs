@@ -8,6 +8,7 @@ use super::registry_client::{self, Registered};
 use crate::data::{self, DataSettings, Dataset, LoadRequest};
 use crate::error::{Context, Error, Result};
 use crate::eval;
+use crate::metrics::Direction;
 use crate::model::{Model, Package};
 use crate::outcome::promote::{Evaluated, GateReport};
 use crate::registry::gate::{Gate, Metrics, Reference};
@@ -66,7 +67,9 @@ pub(crate) async fn run(
     }
 
     let report = gate
-        .evaluate(&measured.metrics, &references)
+        .evaluate(&measured.metrics, &references, |metric, value, reference| {
+            Direction::of(metric).behind(value, reference)
+        })
         .context(|| format!("[gates.{environment}]"))?;
     let data: Vec<Value> = dataset
         .sources

@@ -115,7 +115,7 @@ impl MetricResult {
             .min_by(|a, b| better.loss(a.1).total_cmp(&better.loss(b.1)));
         let uplift = match (value, best) {
             (Some(value), Some((_, best))) => {
-                let gained = better.loss(best) - better.loss(value);
+                let gained = better.behind(best, value);
                 Some(gained / better.loss(best).abs()).filter(|uplift| uplift.is_finite())
             }
             _ => None,

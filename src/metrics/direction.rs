@@ -30,4 +30,26 @@ impl Direction {
             Self::Near(target) => (value - target).abs(),
         }
     }
+
+    /// How far `value` is behind `reference`, in the metric's unit; below zero it is ahead.
+    pub(crate) fn behind(self, value: f64, reference: f64) -> f64 {
+        self.loss(value) - self.loss(reference)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_is_worse_whichever_way_is_better() {
+        for (metric, better, worse) in
+            [("auc", 0.9, 0.8), ("logloss", 0.3, 0.4), ("coverage_80", 0.84, 0.95)]
+        {
+            let direction = Direction::of(metric);
+            assert!(direction.behind(worse, better) > 0.0, "{metric}");
+            assert!(direction.behind(better, worse) < 0.0, "{metric}");
+        }
+        assert!(Direction::of("coverage_80").behind(0.84, 0.75) < 0.0, "nearer, on the other side");
+    }
 }

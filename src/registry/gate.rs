@@ -34,6 +34,9 @@ pub(crate) struct Rule {
 /// Metrics by name; `None` where the metric is undefined on the data, such as AUC with one class.
 pub(crate) type Metrics = BTreeMap<String, Option<f64>>;
 
+/// How far a metric's first value is behind the second, in its unit; below zero it is ahead.
+pub(crate) type Behind = fn(metric: &str, value: f64, reference: f64) -> f64;
+
 /// What an environment of `no_worse_than` holds, evaluated on the same data as the candidate.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reference {
@@ -137,10 +140,14 @@ impl Gate {
     }
 
     /// What the rules say of a candidate. A metric that the evaluation does not know is an error.
+    ///
+    /// Which way a metric is better is for the room of metrics to say, which this one doesn't
+    /// know: `behind` is its answer.
     pub(crate) fn evaluate(
         &self,
         candidate: &Metrics,
         references: &BTreeMap<String, Reference>,
+        behind: Behind,
     ) -> Result<GateReport> {
         let mut rules = Vec::new();
         for (metric, rule) in &self.0 {
@@ -176,6 +183,7 @@ impl Gate {
                         environment,
                         rule.by.unwrap_or(0.0),
                         references.get(environment),
+                        behind,
                     ),
                     (None, None) => {}
                 }
@@ -211,34 +219,6 @@ impl Rule {
     }
 }
 
-/// Which way a metric is better.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Direction {
-    Higher,
-    Lower,
-    /// The closer to this, the better.
-    Near(f64),
-}
-
-impl Direction {
-    pub(crate) fn of(metric: &str) -> Self {
-        match metric {
-            "logloss" | "brier" | "ece" | "mae" | "rmse" | "smape" | "mase" | "wql" => Self::Lower,
-            "coverage_80" => Self::Near(0.8),
-            _ => Self::Higher,
-        }
-    }
-
-    /// How far `candidate` is behind `reference`; below zero it is ahead.
-    fn behind(self, candidate: f64, reference: f64) -> f64 {
-        match self {
-            Self::Higher => reference - candidate,
-            Self::Lower => candidate - reference,
-            Self::Near(target) => (candidate - target).abs() - (reference - target).abs(),
-        }
-    }
-}
-
 fn against_limit(result: &mut RuleResult, limit: f64, is_min: bool) {
     let Some(value) = result.candidate else {
         result.why = Some(UNDEFINED.into());
@@ -253,6 +233,7 @@ fn against_live(
     environment: &str,
     by: f64,
     reference: Option<&Reference>,
+    behind: Behind,
 ) {
     let (version, metrics) = match reference {
         Some(Reference::Live { version, metrics }) => (version, metrics),
@@ -278,7 +259,7 @@ fn against_live(
     result.reference = Some(live);
     // 0.82 - 0.815 is a bit more than 0.005 in binary; a limit met in decimal must count as met.
     let rounding = 1e-12 * live.abs().max(value.abs()).max(1.0);
-    let behind = Direction::of(&result.metric).behind(value, live);
+    let behind = behind(&result.metric, value, live);
     result.verdict = if behind <= by + rounding { Verdict::Pass } else { Verdict::Fail };
 }
 
@@ -332,13 +313,23 @@ mod tests {
         )])
     }
 
+    /// As the room of metrics says it, for the metrics of these tests.
+    fn behind(metric: &str, value: f64, reference: f64) -> f64 {
+        match metric {
+            "logloss" => value - reference,
+            "coverage_80" => (value - 0.8).abs() - (reference - 0.8).abs(),
+            _ => reference - value,
+        }
+    }
+
     #[track_caller]
     fn decided(
         rules: &str,
         candidate: &[(&str, f64)],
         references: &BTreeMap<String, Reference>,
     ) -> (Decision, Vec<Verdict>) {
-        let report = gate(rules).evaluate(&metrics(candidate), references).expect("a report");
+        let report =
+            gate(rules).evaluate(&metrics(candidate), references, behind).expect("a report");
         (report.decision, report.rules.iter().map(|rule| rule.verdict).collect())
     }
 
@@ -401,11 +392,11 @@ mod tests {
         );
         let undefined = Metrics::from([("auc".into(), None), ("ece".into(), Some(0.1))]);
         let report = gate("auc = { min = 0.1 }\nece = { max = 0.2 }")
-            .evaluate(&undefined, &none)
+            .evaluate(&undefined, &none, behind)
             .expect("a report");
         assert_eq!(report.decision, Decision::Inconclusive);
         let undefined = gate(r#"auc = { no_worse_than = "production" }"#)
-            .evaluate(&metrics(&[("auc", 0.9)]), &live(&[]))
+            .evaluate(&metrics(&[("auc", 0.9)]), &live(&[]), behind)
             .expect("a report");
         assert_eq!(undefined.decision, Decision::Inconclusive);
     }
@@ -414,7 +405,7 @@ mod tests {
     fn one_no_outweighs_what_cannot_be_decided() {
         let candidate = Metrics::from([("auc".into(), Some(0.5)), ("ece".into(), None)]);
         let report = gate("auc = { min = 0.8 }\nece = { max = 0.2 }")
-            .evaluate(&candidate, &BTreeMap::new())
+            .evaluate(&candidate, &BTreeMap::new(), behind)
             .expect("a report");
         assert_eq!(report.decision, Decision::Fail);
     }
@@ -423,7 +414,7 @@ mod tests {
     fn a_slice_waits_and_an_unknown_metric_is_an_error() {
         let candidate = metrics(&[("auc", 0.9), ("ndcg@5", 0.4)]);
         let report = gate(r#""auc@country" = { min = 0.8 }"#)
-            .evaluate(&candidate, &BTreeMap::new())
+            .evaluate(&candidate, &BTreeMap::new(), behind)
             .expect("a report");
         assert_eq!(report.decision, Decision::Inconclusive);
         assert_eq!(
@@ -432,7 +423,7 @@ mod tests {
         );
 
         let error = gate(r#""ndgc@5" = { min = 0.8 }"#)
-            .evaluate(&candidate, &BTreeMap::new())
+            .evaluate(&candidate, &BTreeMap::new(), behind)
             .expect_err("a typo");
         assert_eq!(error.hint_text(), Some("did you mean `ndcg@5`?"));
     }
