@@ -115,6 +115,13 @@ impl Error {
         self
     }
 
+    /// What the command line said is at fault, and not what it was said of.
+    #[must_use]
+    pub(crate) fn into_usage(mut self) -> Self {
+        self.0.code = ExitCode::Usage;
+        self
+    }
+
     /// Put what was being attempted in front: `{attempt}: {message}`.
     #[must_use]
     pub(crate) fn context(mut self, attempt: impl fmt::Display) -> Self {

@@ -128,7 +128,7 @@ async fn models(globals: &Globals, command: ModelsCommand, ui: &Ui) -> Result<Ex
     match command {
         ModelsCommand::List(_) => ui.answer(&models::list(&registry).await?),
         ModelsCommand::Show(args) => {
-            ui.answer(&models::show(&registry, &args.model.parse()?).await?)
+            ui.answer(&models::show(&registry, &settings::typed(&args.model)?).await?)
         }
         ModelsCommand::History(args) => {
             ui.answer(&models::history(&registry, &args.model, args.environment.as_deref()).await?)
@@ -136,10 +136,13 @@ async fn models(globals: &Globals, command: ModelsCommand, ui: &Ui) -> Result<Ex
         ModelsCommand::Pull(args) => {
             let here = settings::working_folder(globals)?;
             let output = args.output.as_deref();
-            ui.answer(&models::pull(&registry, &args.model.parse()?, output, &here).await?)
+            ui.answer(
+                &models::pull(&registry, &settings::typed(&args.model)?, output, &here).await?,
+            )
         }
         ModelsCommand::Delete(args) => ui.answer(
-            &models::delete(&registry, &args.model.parse()?, args.all, args.dry_run).await?,
+            &models::delete(&registry, &settings::typed(&args.model)?, args.all, args.dry_run)
+                .await?,
         ),
     }
 }

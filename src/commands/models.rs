@@ -11,7 +11,7 @@ use crate::outcome::models::{
 };
 use crate::registry::{EnvironmentName, ModelName, ModelReference, VersionNumber};
 use crate::remote::{Remote, VersionRecord};
-use crate::settings::RegistrySettings;
+use crate::settings::{RegistrySettings, typed};
 
 pub(crate) async fn list(registry: &RegistrySettings) -> Result<ModelsListOutcome> {
     let remote = registry_client::open(registry).await?;
@@ -101,7 +101,7 @@ pub(crate) async fn history(
     model: &str,
     environment: Option<&str>,
 ) -> Result<ModelsHistoryOutcome> {
-    let environment: Option<EnvironmentName> = environment.map(str::parse).transpose()?;
+    let environment: Option<EnvironmentName> = environment.map(typed).transpose()?;
     let model = plain_name(model)?;
     let remote = registry_client::open(registry).await?;
     let events = remote.events(&model, environment.as_ref()).await?;
@@ -185,7 +185,7 @@ pub(crate) async fn delete(
 }
 
 fn plain_name(text: &str) -> Result<ModelName> {
-    match text.parse()? {
+    match typed(text)? {
         ModelReference::Latest(name) => Ok(name),
         _ => Err(Error::usage(format!("`{text}` is not a model's name"))
             .hint("write the name alone: `mlx models history NAME --env ENV`")),

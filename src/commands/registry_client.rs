@@ -68,7 +68,7 @@ pub(crate) async fn find(remote: &Remote, reference: &ModelReference) -> Result<
             })
         }
         ModelReference::Run(_) | ModelReference::Path(_) => {
-            Err(Error::user(format!("`{reference}` is not in a registry"))
+            Err(Error::usage(format!("`{reference}` is not in a registry"))
                 .hint("write `NAME`, `NAME/VERSION` or `NAME@ENVIRONMENT`"))
         }
     }

@@ -35,6 +35,10 @@ impl FromStr for ModelReference {
             return Ok(Self::Run(run.to_ascii_lowercase()));
         }
         let name = text.strip_prefix("models:/").unwrap_or(text);
+        if name.is_empty() || name.starts_with(['@', '/']) {
+            return Err(Error::user(format!("`{text}` names no model"))
+                .hint("write `NAME`, `NAME/VERSION` or `NAME@ENVIRONMENT`"));
+        }
         if let Some((name, environment)) = name.split_once('@') {
             return Ok(Self::Environment(name.parse()?, environment.parse()?));
         }
@@ -68,6 +72,23 @@ mod tests {
         {
             let reference: ModelReference = text.parse().expect(text);
             assert_eq!(reference.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        for text in [
+            "",
+            "models:/",
+            "models://7",
+            "@production",
+            "churn/",
+            "churn/0",
+            "churn/x",
+            "run:",
+            "a b",
+        ] {
+            assert!(text.parse::<ModelReference>().is_err(), "{text}");
         }
     }
 

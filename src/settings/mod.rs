@@ -19,6 +19,7 @@ mod wrong;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::Deserialize;
 
@@ -48,6 +49,12 @@ impl Project {
     pub(crate) fn runs(&self) -> PathBuf {
         self.root.join(".mlx").join("runs")
     }
+}
+
+/// A word of the command line as what it stands for. Where it can't stand for anything, the
+/// command line is wrong, whatever is in the registry or the project.
+pub(crate) fn typed<T: FromStr<Err = Error>>(word: &str) -> Result<T> {
+    word.parse().map_err(Error::into_usage)
 }
 
 /// The project around the working folder: `mlx.toml` here or in the closest folder above.

@@ -112,7 +112,7 @@ fn template(name: &str) -> Result<Task> {
 
 fn model_name(given: Option<&str>, folder: &Path) -> Result<ModelName> {
     if let Some(name) = given {
-        return name.parse();
+        return super::typed(name);
     }
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     name.parse().map_err(|_| {

@@ -1,6 +1,6 @@
 //! What `mlx promote` was asked to do.
 
-use super::{Project, RegistrySettings, find_project};
+use super::{Project, RegistrySettings, find_project, typed};
 use crate::cli::Globals;
 use crate::cli::promote::PromoteArgs;
 use crate::error::{Error, Result};
@@ -23,9 +23,9 @@ impl PromoteSettings {
         let project = find_project(globals, &[])?;
         let registry = RegistrySettings::new(globals, project.as_ref())?;
         Ok(Self {
-            model: args.model.parse()?,
-            environment: args.environment.parse()?,
-            expect: args.expect.as_deref().map_or(Ok(Expect::WhateverIsLive), str::parse)?,
+            model: typed(&args.model)?,
+            environment: typed(&args.environment)?,
+            expect: args.expect.as_deref().map_or(Ok(Expect::WhateverIsLive), typed)?,
             reason: reason(args.reason.as_deref())?,
             dry_run: args.dry_run,
             project,

@@ -1,6 +1,6 @@
 //! What `mlx register` was asked to do.
 
-use super::{Project, RegistrySettings, project};
+use super::{Project, RegistrySettings, project, typed};
 use crate::cli::Globals;
 use crate::cli::register::RegisterArgs;
 use crate::error::Result;
@@ -21,7 +21,7 @@ impl RegisterSettings {
     pub(crate) fn new(globals: &Globals, args: &RegisterArgs) -> Result<Self> {
         let project = project(globals, &[])?;
         let name = match &args.name {
-            Some(name) => name.parse()?,
+            Some(name) => typed(name)?,
             None => project.settings.project.name.clone(),
         };
         // `run:3f2a` is how a run is written elsewhere, so it is one here.

@@ -1,6 +1,6 @@
 //! What `mlx rollback` was asked to do.
 
-use super::{RegistrySettings, find_project, promote};
+use super::{RegistrySettings, find_project, promote, typed};
 use crate::cli::Globals;
 use crate::cli::rollback::RollbackArgs;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ impl RollbackSettings {
     pub(crate) fn new(globals: &Globals, args: &RollbackArgs) -> Result<Self> {
         let project = find_project(globals, &[])?;
         let environment = &args.environment;
-        let model = match args.model.parse()? {
+        let model = match typed(&args.model)? {
             ModelReference::Latest(name) => name,
             ModelReference::Version(name, version) => {
                 return Err(Error::usage(format!("`{name}/{version}` names a version")).hint(
@@ -34,8 +34,8 @@ impl RollbackSettings {
         };
         Ok(Self {
             model,
-            environment: args.environment.parse()?,
-            version: args.version.map(|number| number.to_string().parse()).transpose()?,
+            environment: typed(&args.environment)?,
+            version: args.version.map(|number| typed(&number.to_string())).transpose()?,
             reason: promote::reason(args.reason.as_deref())?,
             dry_run: args.dry_run,
             registry: RegistrySettings::new(globals, project.as_ref())?,

@@ -87,25 +87,43 @@ fn command_line() {
       try: `-C` names a folder that exists, from where you are
     ");
     insta::assert_snapshot!(tried("a reference of two slashes", "eval churn/7/1"), @"
-    exit 1
+    exit 2
     --- stderr
     error: `7/1` is not a version number
       try: versions are whole numbers from 1, such as `churn/7`
     ");
     insta::assert_snapshot!(tried("version 0", "promote churn/0 --to staging"), @"
-    exit 1
+    exit 2
     --- stderr
     error: `0` is not a version number
       try: versions are whole numbers from 1, such as `churn/7`
     ");
     insta::assert_snapshot!(tried("a version that is no number", "models show churn/latest"), @"
-    exit 1
+    exit 2
     --- stderr
     error: `latest` is not a version number
       try: versions are whole numbers from 1, such as `churn/7`
     ");
+    insta::assert_snapshot!(tried("a reference that names nothing", "eval models:/"), @"
+    exit 2
+    --- stderr
+    error: `models:/` names no model
+      try: write `NAME`, `NAME/VERSION` or `NAME@ENVIRONMENT`
+    ");
+    insta::assert_snapshot!(tried("a name that no model can have", "models show my:model"), @"
+    exit 2
+    --- stderr
+    error: `my:model` is not a valid model name
+      try: use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit
+    ");
+    insta::assert_snapshot!(tried("an environment that MLflow reserves", "promote churn --to latest"), @"
+    exit 2
+    --- stderr
+    error: `latest` is reserved and cannot name an environment
+      try: use a name such as `staging` or `production`
+    ");
     insta::assert_snapshot!(tried("an environment of no name", "eval churn@"), @"
-    exit 1
+    exit 2
     --- stderr
     error: `` is not a valid environment name
       try: use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit

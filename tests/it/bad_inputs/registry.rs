@@ -102,7 +102,7 @@ fn registry() {
       try: name another folder: `mlx models pull … -o DIR`
     ");
     insta::assert_snapshot!(tried("registering under a name that can't be", "register --name a@b"), @"
-    exit 1
+    exit 2
     --- stderr
     error: `a@b` is not a valid model name
       try: use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit

@@ -44,7 +44,7 @@ fn runs() {
       try: list the runs: `mlx runs list`
     ");
     insta::assert_snapshot!(rows.tried("an id that is none", &home, "eval run:xyz"), @"
-    exit 1
+    exit 2
     --- stderr
     error: `xyz` is not a run id
       try: list the runs: `mlx runs list`
