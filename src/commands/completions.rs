@@ -78,7 +78,7 @@ fn runs() -> Vec<CompletionCandidate> {
     let Ok(Some(project)) = settings::find_project(&Globals::default(), &[]) else {
         return Vec::new();
     };
-    let runs = train::run::list(&project.runs()).unwrap_or_default();
+    let runs = train::run::list(&project.runs(), &|_| {}).unwrap_or_default();
     runs.iter().map(|run| CompletionCandidate::new(run.short_id())).collect()
 }
 

@@ -11,7 +11,8 @@ use crate::ui::Ui;
 
 pub(crate) async fn eval(settings: &EvalSettings, ui: &Ui) -> Result<EvalOutcome> {
     let project = settings.project.as_ref();
-    let resolved = resolve::model(settings.model.as_deref(), project, &settings.globals).await?;
+    let resolved =
+        resolve::model(settings.model.as_deref(), project, &settings.globals, ui).await?;
     ui.note(&format!("evaluating {}", resolved.reference));
 
     let (mut evaluation, data) = match &settings.data {

@@ -12,7 +12,8 @@ use crate::ui::Ui;
 /// `None` where the predictions themselves went to standard output.
 pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Option<PredictOutcome>> {
     let project = settings.project.as_ref();
-    let resolved = resolve::model(settings.model.as_deref(), project, &settings.globals).await?;
+    let resolved =
+        resolve::model(settings.model.as_deref(), project, &settings.globals, ui).await?;
     ui.note(&format!("predicting with {}", resolved.reference));
 
     let (data, kinds) = resolved.model.read_as();

@@ -57,7 +57,7 @@ fn chosen_run(settings: &RegisterSettings, ui: &Ui) -> Result<Run> {
     let run = match &settings.run {
         Some(id) => run::find(&runs, id)?,
         None => {
-            let run = run::latest_finished(&runs)?;
+            let run = run::latest_finished(&runs, &|damaged| ui.warn(damaged))?;
             ui.note(&format!(
                 "run {} is meant, the latest finished one ({})",
                 run.short_id(),

@@ -10,6 +10,7 @@ use crate::registry::ModelReference;
 use crate::settings::{self, Project, RegistrySettings};
 use crate::sys::device;
 use crate::train::run::{self, Run};
+use crate::ui::Ui;
 
 /// A model that was found.
 #[derive(Debug)]
@@ -25,11 +26,12 @@ pub(crate) async fn model(
     reference: Option<&str>,
     project: Option<&Project>,
     globals: &Globals,
+    ui: &Ui,
 ) -> Result<Resolved> {
-    let reference = reference.map(str::parse::<ModelReference>).transpose()?;
+    let reference = reference.map(settings::typed::<ModelReference>).transpose()?;
     match reference {
-        None => of_run(run(None, project)?),
-        Some(ModelReference::Run(id)) => of_run(run(Some(&id), project)?),
+        None => of_run(run(None, project, ui)?),
+        Some(ModelReference::Run(id)) => of_run(run(Some(&id), project, ui)?),
         Some(ModelReference::Path(path)) => {
             let folder =
                 settings::working_folder(globals)?.join(path.strip_prefix(".").unwrap_or(&path));
@@ -51,7 +53,7 @@ pub(crate) async fn model(
 
 /// A run of the project and how to say which: of the id (or the start of one) given, or the
 /// latest finished one.
-pub(crate) fn run(id: Option<&str>, project: Option<&Project>) -> Result<(Run, String)> {
+pub(crate) fn run(id: Option<&str>, project: Option<&Project>, ui: &Ui) -> Result<(Run, String)> {
     let Some(project) = project else {
         return Err(match id {
             Some(id) => {
@@ -65,7 +67,10 @@ pub(crate) fn run(id: Option<&str>, project: Option<&Project>) -> Result<(Run, S
     };
     let (run, why) = match id {
         Some(id) => (run::find(&project.runs(), id)?, ""),
-        None => (run::latest_finished(&project.runs())?, ", the latest finished one"),
+        None => {
+            let latest = run::latest_finished(&project.runs(), &|damaged| ui.warn(damaged))?;
+            (latest, ", the latest finished one")
+        }
     };
     let meant = format!("run {}{why}", run.short_id());
     Ok((run, meant))

@@ -21,15 +21,19 @@ use crate::ui::Ui;
 pub(crate) fn runs(globals: &Globals, command: RunsCommand, ui: &Ui) -> Result<ExitCode> {
     let runs = settings::project(globals, &[])?.runs();
     match command {
-        RunsCommand::List(_) => ui.answer(&list(&runs)?),
-        RunsCommand::Show(args) => ui.answer(&show(&runs, &args)?),
-        RunsCommand::Compare(args) => ui.answer(&compare(&runs, &args)?),
-        RunsCommand::Rm(args) => ui.answer(&remove(&runs, &args)?),
+        RunsCommand::List(_) => ui.answer(&list(&runs, ui)?),
+        RunsCommand::Show(args) => ui.answer(&show(&runs, &args, ui)?),
+        RunsCommand::Compare(args) => ui.answer(&compare(&runs, &args, ui)?),
+        RunsCommand::Rm(args) => ui.answer(&remove(&runs, &args, ui)?),
     }
 }
 
-fn list(runs: &Path) -> Result<RunsListOutcome> {
-    Ok(RunsListOutcome { runs: run::list(runs)?.iter().map(row).collect() })
+fn list(runs: &Path, ui: &Ui) -> Result<RunsListOutcome> {
+    Ok(RunsListOutcome { runs: all(runs, ui)?.iter().map(row).collect() })
+}
+
+fn all(runs: &Path, ui: &Ui) -> Result<Vec<Run>> {
+    run::list(runs, &|damaged| ui.warn(damaged))
 }
 
 fn row(run: &Run) -> RunRow {
@@ -47,10 +51,10 @@ fn row(run: &Run) -> RunRow {
     }
 }
 
-fn show(runs: &Path, args: &RunsShowArgs) -> Result<RunsShowOutcome> {
+fn show(runs: &Path, args: &RunsShowArgs, ui: &Ui) -> Result<RunsShowOutcome> {
     let run = match &args.run {
         Some(id) => run::find(runs, id)?,
-        None => run::list(runs)?.into_iter().next().ok_or_else(|| no_run(runs))?,
+        None => all(runs, ui)?.into_iter().next().ok_or_else(|| no_run(runs))?,
     };
     let epochs = run.events()?;
     Ok(RunsShowOutcome {
@@ -67,9 +71,9 @@ fn no_run(runs: &Path) -> Error {
     Error::user(format!("no run in {}", runs.display())).hint("train one: `mlx train`")
 }
 
-fn compare(runs: &Path, args: &RunsCompareArgs) -> Result<RunsCompareOutcome> {
+fn compare(runs: &Path, args: &RunsCompareArgs, ui: &Ui) -> Result<RunsCompareOutcome> {
     let compared = if args.runs.is_empty() {
-        run::list(runs)?.into_iter().take(2).collect()
+        all(runs, ui)?.into_iter().take(2).collect()
     } else {
         args.runs.iter().map(|id| run::find(runs, id)).collect::<Result<Vec<_>>>()?
     };
@@ -136,7 +140,7 @@ fn flatten(value: &Value, key: &str, found: &mut BTreeMap<String, String>) {
     }
 }
 
-fn remove(runs: &Path, args: &RunsRmArgs) -> Result<RunsRmOutcome> {
+fn remove(runs: &Path, args: &RunsRmArgs, ui: &Ui) -> Result<RunsRmOutcome> {
     // All are found before any is removed: a typo in the second name removes nothing.
     let mut chosen: Vec<Run> =
         args.runs.iter().map(|id| run::find(runs, id)).collect::<Result<_>>()?;
@@ -148,7 +152,7 @@ fn remove(runs: &Path, args: &RunsRmArgs) -> Result<RunsRmOutcome> {
     if let Some(age) = &args.older_than {
         let age_ms = clock::parse_duration(age).context(|| "--older-than")?.as_millis() as i64;
         let before_ms = clock::now_ms() - age_ms;
-        for run in run::list(runs)? {
+        for run in all(runs, ui)? {
             let manifest = &run.manifest;
             if manifest.ended_ms.unwrap_or(manifest.started_ms) > before_ms {
                 continue;

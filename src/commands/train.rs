@@ -74,7 +74,7 @@ async fn watched(settings: RunSettings, ui: &Ui) -> Result<Answer> {
 fn prepare(settings: RunSettings, interrupt: &Interrupt, ui: &Ui) -> Result<Answer> {
     let RunSettings { mut project, start, dry_run } = settings;
     let resumed = match &start {
-        Start::Resume(id) => Some(resumable(&project.runs(), id.as_deref())?),
+        Start::Resume(id) => Some(resumable(&project.runs(), id.as_deref(), ui)?),
         Start::Fresh | Start::Locked => None,
     };
     if let Some((run, _)) = &resumed {
@@ -110,13 +110,15 @@ fn prepare(settings: RunSettings, interrupt: &Interrupt, ui: &Ui) -> Result<Answ
 }
 
 /// The run to go on with, held from here on.
-fn resumable(runs: &Path, id: Option<&str>) -> Result<(Run, RunLock)> {
+fn resumable(runs: &Path, id: Option<&str>, ui: &Ui) -> Result<(Run, RunLock)> {
     let run = match id {
         Some(id) => run::find(runs, id)?,
-        None => run::latest(runs, Status::Interrupted)?.ok_or_else(|| {
-            Error::user(format!("no interrupted run in {}", runs.display()))
-                .hint("train anew: `mlx train`")
-        })?,
+        None => run::latest(runs, Status::Interrupted, &|damaged| ui.warn(damaged))?.ok_or_else(
+            || {
+                Error::user(format!("no interrupted run in {}", runs.display()))
+                    .hint("train anew: `mlx train`")
+            },
+        )?,
     };
     if run.manifest.status == Status::Finished {
         return Err(Error::user(format!(

@@ -1,7 +1,7 @@
 //! Runs on disk: `.mlx/runs/<id>/` with its manifest, metrics, checkpoint and package.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -190,6 +190,12 @@ impl Run {
                 Error::file("read", &path, error)
                     .hint(format!("the run is damaged: remove its folder, {}", dir.display()))
             })?;
+        // Ids become names of files, and people see the start of them.
+        let id = &manifest.id;
+        if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Error::file("read", &path, format!("`{id}` is not the id of a run"))
+                .hint(format!("the run is damaged: remove its folder, {}", dir.display())));
+        }
         // Nobody holds the lock of a run whose process was killed.
         if manifest.status == Status::Running && !is_locked(&dir.join("lock")) {
             manifest.status = Status::Interrupted;
@@ -239,52 +245,86 @@ fn line(event: &Event) -> Result<String> {
     Ok(json + "\n")
 }
 
-/// The project's runs, newest first. What isn't a run is passed over.
-pub(crate) fn list(runs: &Path) -> Result<Vec<Run>> {
+/// What is in a folder of runs.
+struct Found {
+    /// Newest first.
+    runs: Vec<Run>,
+    /// The folders whose manifest is damaged or can't be read, and what is wrong.
+    damaged: Vec<(PathBuf, Error)>,
+}
+
+/// Look at every folder. One without a manifest is no run: it is made first, and removed last.
+fn look(runs: &Path) -> Result<Found> {
+    let mut found = Found { runs: Vec::new(), damaged: Vec::new() };
     let entries = match fs::read_dir(runs) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
         Err(error) => return Err(Error::file("read", runs, error)),
     };
-    let mut found = Vec::new();
     for entry in entries {
         let dir = entry.map_err(|error| Error::file("read", runs, error))?.path();
-        if dir.join("manifest.json").is_file() {
-            found.push(Run::read(dir)?);
+        let manifest = dir.join("manifest.json");
+        match fs::metadata(&manifest) {
+            Ok(file) if file.is_file() => match Run::read(dir.clone()) {
+                Ok(run) => found.runs.push(run),
+                Err(error) => found.damaged.push((dir, error)),
+            },
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                found.damaged.push((dir, Error::io("read", &manifest, &error)));
+            }
+            _ => {}
         }
     }
-    found.sort_by(|a, b| {
+    found.runs.sort_by(|a, b| {
         b.manifest
             .started_ms
             .cmp(&a.manifest.started_ms)
             .then_with(|| a.manifest.id.cmp(&b.manifest.id))
     });
+    found.damaged.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(found)
+}
+
+/// The project's runs, newest first. One that is damaged is passed over, and `warn` is told: the
+/// others are no worse for it.
+pub(crate) fn list(runs: &Path, warn: &dyn Fn(&str)) -> Result<Vec<Run>> {
+    let found = look(runs)?;
+    for (_, error) in &found.damaged {
+        warn(&format!("{error}; this run is passed over"));
+    }
+    Ok(found.runs)
 }
 
 /// The run of this id, or of the only id that starts so.
 pub(crate) fn find(runs: &Path, id: &str) -> Result<Run> {
     let id = id.to_ascii_lowercase();
-    let mut found = list(runs)?;
-    found.retain(|run| run.manifest.id.starts_with(&id));
-    match (found.len(), found.pop()) {
-        (1, Some(run)) => Ok(run),
-        (0, _) => Err(Error::user(format!("no run `{id}` in {}", runs.display()))
+    let Found { runs: mut whole, mut damaged } = look(runs)?;
+    whole.retain(|run| run.manifest.id.starts_with(&id));
+    // A damaged manifest tells no id; its folder has the same name.
+    damaged.retain(|(dir, _)| {
+        dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&id))
+    });
+    match (whole.len() + damaged.len(), whole.pop(), damaged.pop()) {
+        (1, Some(run), _) => Ok(run),
+        (1, None, Some((_, error))) => Err(error),
+        (0, ..) => Err(Error::user(format!("no run `{id}` in {}", runs.display()))
             .hint("list the runs: `mlx runs list`")),
-        (count, _) => Err(Error::user(format!("{count} runs start with `{id}`"))
+        (count, ..) => Err(Error::user(format!("{count} runs start with `{id}`"))
             .hint("write more of the id: `mlx runs list` shows them")),
     }
 }
 
 /// What is meant where a run is left out.
-pub(crate) fn latest_finished(runs: &Path) -> Result<Run> {
-    latest(runs, Status::Finished)?.ok_or_else(|| {
+pub(crate) fn latest_finished(runs: &Path, warn: &dyn Fn(&str)) -> Result<Run> {
+    latest(runs, Status::Finished, warn)?.ok_or_else(|| {
         Error::user(format!("no finished run in {}", runs.display())).hint("train one: `mlx train`")
     })
 }
 
-pub(crate) fn latest(runs: &Path, status: Status) -> Result<Option<Run>> {
-    Ok(list(runs)?.into_iter().find(|run| run.manifest.status == status))
+pub(crate) fn latest(runs: &Path, status: Status, warn: &dyn Fn(&str)) -> Result<Option<Run>> {
+    Ok(list(runs, warn)?.into_iter().find(|run| run.manifest.status == status))
 }
 
 fn open_lock(path: &Path) -> Result<File> {

@@ -67,3 +67,71 @@ fn a_run_that_is_not_there_is_said_to_be_so() {
       try: list the runs: `mlx runs list`
     ");
 }
+
+#[test]
+fn a_damaged_run_is_passed_over_and_named() {
+    let home = Home::new();
+    project(&home);
+    home.mlx_in("churn", "train -q --max-epochs 1").ok();
+    let whole = ids(&home).remove(0);
+    let runs = "churn/.mlx/runs";
+    let manifest = home.read(&format!("{runs}/{whole}/manifest.json"));
+    let id = |digit: &str| digit.repeat(32);
+    // Cut off, of another format, with an id that is none; a folder in its place is no run.
+    home.write(&format!("{runs}/{}/manifest.json", id("a")), &manifest[..manifest.len() / 2]);
+    home.write(&format!("{runs}/{}/manifest.json", id("b")), "{}");
+    home.write(&format!("{runs}/{}/manifest.json", id("c")), manifest.replace(&whole, "c"));
+    home.write(&format!("{runs}/{}/manifest.json/file", id("d")), "");
+    home.write(&format!("{runs}/.DS_Store"), "");
+
+    let list = home.mlx_in("churn", "runs list --json").ok();
+    let warned = list.stderr();
+    let warned: Vec<_> = warned
+        .lines()
+        .map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(": "))
+        .collect();
+    let named = ["a", "b", "c"]
+        .map(|digit| format!("warning: cannot read [HOME]/{runs}/{}/manifest.json", id(digit)));
+    assert_eq!(warned, named, "{}", list.show());
+    assert_eq!(list.json()["runs"].as_array().map(Vec::len), Some(1));
+    assert_eq!(list.json()["runs"][0]["id"], whole.as_str());
+
+    // Whatever means the latest run means one that is whole.
+    for line in ["runs show", "eval", "register", "predict -i data/train.csv -o scores.csv"] {
+        let answer = home.mlx_in("churn", line).ok();
+        assert!(answer.stderr().contains("this run is passed over"), "{}", answer.show());
+    }
+    home.mlx_in("churn", "train --resume").fails_with(1);
+    // One that is named is not passed over, and one beside it does not matter.
+    home.mlx_in("churn", &format!("runs show {}", &whole[..8])).ok();
+    insta::assert_snapshot!(home.mlx_in("churn", "runs show bbbb").show(), @"
+    exit 1
+    --- stderr
+    error: cannot read [HOME]/churn/.mlx/runs/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb/manifest.json: missing field `id` at line 1 column 2
+      try: the run is damaged: remove its folder, [HOME]/churn/.mlx/runs/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+    ");
+    home.mlx_in("churn", "runs rm --older-than 0s").ok();
+    assert!(!home.join(&format!("{runs}/{whole}")).exists());
+    assert!(
+        home.join(&format!("{runs}/{}", id("a"))).exists(),
+        "what can't be read is not removed"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_may_not_be_read_is_passed_over() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    project(&home);
+    home.mlx_in("churn", "train -q --max-epochs 1").ok();
+    let locked = home.join("churn/.mlx/runs").join("a".repeat(32));
+    std::fs::create_dir(&locked).expect("a folder");
+    std::fs::set_permissions(&locked, PermissionsExt::from_mode(0o000)).expect("own folder");
+    // Nothing is closed to root.
+    let closed = std::fs::read_dir(&locked).is_err();
+    let list = home.mlx_in("churn", "runs list --json").ok();
+    std::fs::set_permissions(&locked, PermissionsExt::from_mode(0o700)).expect("own folder");
+    assert_eq!(list.json()["runs"].as_array().map(Vec::len), Some(1));
+    assert_eq!(list.stderr().contains("this run is passed over"), closed, "{}", list.show());
+}
