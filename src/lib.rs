@@ -15,6 +15,7 @@ pub(crate) mod scaffold;
 pub(crate) mod train;
 pub(crate) mod eval;
 pub(crate) mod model;
+pub(crate) mod engine;
 pub(crate) mod data;
 pub(crate) mod metrics;
 

@@ -23,6 +23,9 @@ pub(crate) struct TrainArgs {
     /// A deadline for fitting, such as `90s` or `10m`.
     #[arg(long)]
     pub budget: Option<String>,
+    /// How many threads train; the model is the same with any number. Default: one a core.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
     /// Stop after this many epochs at the latest.
     #[arg(long, value_name = "N")]
     pub max_epochs: Option<usize>,

@@ -46,6 +46,9 @@ pub(crate) fn main() -> std::process::ExitCode {
         Err(error) => return unparsed(&error),
     };
     let ui = Ui::new(settings::ui(&cli.globals));
+    if settings::env::text(settings::env::FUSED).as_deref() == Some("0") {
+        crate::engine::use_plain_steps();
+    }
     ui.report_panics();
     let finished = std::panic::catch_unwind(AssertUnwindSafe(|| start(cli, &ui)));
     // What panicked was reported when it did.

@@ -5,6 +5,7 @@ use std::path::Path;
 use toml::Table;
 
 use crate::data::{self, Dataset, LoadRequest, Source};
+use crate::engine::threads::with_threads;
 use crate::error::{Context, Error, ExitCode, Result};
 use crate::model::contents::PackageContext;
 use crate::model::{Example, Model, Package};
@@ -54,7 +55,10 @@ enum Answer {
 async fn watched(settings: RunSettings, ui: &Ui) -> Result<Answer> {
     let interrupt = Interrupt::default();
     let (flag, quiet_ui) = (interrupt.clone(), ui.clone());
-    let mut work = tokio::task::spawn_blocking(move || prepare(settings, &flag, &quiet_ui));
+    let threads = threads(settings.project.settings.train.threads)?;
+    let mut work = tokio::task::spawn_blocking(move || {
+        with_threads(threads, move || prepare(settings, &flag, &quiet_ui)).and_then(|answer| answer)
+    });
     let done = tokio::select! {
         done = &mut work => done,
         () = signals::asked_to_end() => {
@@ -68,6 +72,17 @@ async fn watched(settings: RunSettings, ui: &Ui) -> Result<Answer> {
         }
     };
     done.unwrap_or_else(|stopped| std::panic::resume_unwind(stopped.into_panic()))
+}
+
+/// How many threads to train on: as many as asked for, or as there are cores.
+fn threads(asked: Option<usize>) -> Result<usize> {
+    const MOST: usize = 1024;
+    match asked {
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        Some(threads @ 1..=MOST) => Ok(threads),
+        Some(threads) => Err(Error::user(format!("`train.threads` is {threads}"))
+            .hint(format!("it may be 1 to {MOST}; leave it out for one a core"))),
+    }
 }
 
 /// Read, decide, and then train.
@@ -334,7 +349,7 @@ impl<'a> Training<'a> {
     ) -> Result<TrainOutcome> {
         let learner = self.learner.as_ref();
         let parameters = learner.parameters();
-        let state = match State::load(&run.checkpoint_dir(), &parameters.device)? {
+        let state = match State::load(&run.checkpoint_dir(), parameters.device())? {
             Some(state) => state,
             None => fresh_state(learner)?,
         };
@@ -364,7 +379,7 @@ impl<'a> Training<'a> {
             from_epoch: state.progress.epoch,
         });
         let folder = run.checkpoint_dir();
-        let mut fit = Fit::new(learner, plan, state, &folder, interrupt, &mut report);
+        let mut fit = Fit::new(learner, plan, state, &folder, interrupt, &mut report)?;
         let ended = fit.run();
         let state = fit.state;
         progress.clear();

@@ -12,7 +12,7 @@ use crate::model::Probabilities;
 use crate::model::features::{Features, Inputs};
 use crate::model::labels::class_indices;
 use crate::model::logistic::{Design, Logistic};
-use crate::model::nets::{Batch, Mlp, MlpShape};
+use crate::model::nets::{Mlp, MlpShape, encoded};
 
 /// Rows scored at once, so that memory does not grow with the file.
 const CHUNK: usize = 4096;
@@ -42,7 +42,6 @@ pub(crate) struct ClassificationModel {
     pub weights: BTreeMap<String, Tensor>,
     net: Mlp,
     logistic: Logistic,
-    device: Device,
 }
 
 impl ClassificationModel {
@@ -53,7 +52,7 @@ impl ClassificationModel {
     ) -> Result<Self> {
         let net = Mlp::from_weights(&spec.net, &weights, device)?;
         let logistic = Logistic::from_weights(&spec.logistic, spec.classes.len(), &weights)?;
-        Ok(Self { spec, weights, net, logistic, device: device.clone() })
+        Ok(Self { spec, weights, net, logistic })
     }
 
     pub(crate) fn classes(&self) -> &[String] {
@@ -68,7 +67,7 @@ impl ClassificationModel {
         let mut values = Vec::with_capacity(table.rows * self.spec.classes.len());
         for rows in chunks(table.rows) {
             let inputs = Inputs::read(&self.spec.features, table, rows)?;
-            values.extend(probabilities(&self.net, &self.spec.features, &inputs, &self.device)?);
+            values.extend(probabilities(&self.net, &self.spec.features, &inputs)?);
         }
         Ok(Probabilities { classes: self.spec.classes.clone(), values })
     }
@@ -94,18 +93,12 @@ impl ClassificationModel {
 }
 
 /// The mean of the members' probabilities, row-major.
-pub(crate) fn probabilities(
-    net: &Mlp,
-    features: &Features,
-    inputs: &Inputs,
-    device: &Device,
-) -> Result<Vec<f64>> {
+pub(crate) fn probabilities(net: &Mlp, features: &Features, inputs: &Inputs) -> Result<Vec<f64>> {
     let mut answer = Vec::with_capacity(inputs.rows * net.shape().outputs);
     for rows in chunks(inputs.rows) {
-        let batch = Batch::new(features, inputs, &rows.collect::<Vec<_>>(), device)?;
-        let logits = net.forward(&batch, None)?.detach();
+        let logits = net.score(encoded(features, inputs, &rows.collect::<Vec<_>>()))?;
         let mean: Vec<f32> =
-            candle_nn::ops::softmax(&logits, D::Minus1)?.mean(0)?.flatten_all()?.to_vec1()?;
+            candle_nn::ops::softmax(&logits, D::Minus1)?.mean(1)?.flatten_all()?.to_vec1()?;
         for row in mean.chunks_exact(net.shape().outputs) {
             // Divided in f64, a row sums to one as closely as f64 can.
             let sum: f64 = row.iter().map(|&share| f64::from(share)).sum();

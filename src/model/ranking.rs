@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::model::classification::chunks;
 use crate::model::features::{Features, Inputs};
 use crate::model::labels::{query_groups, relevance_of};
-use crate::model::nets::{Batch, Mlp, MlpShape};
+use crate::model::nets::{Mlp, MlpShape, encoded};
 
 /// What `mlx/model.json` holds of a ranking model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,7 +39,6 @@ pub(crate) struct RankingModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
     net: Mlp,
-    device: Device,
 }
 
 impl RankingModel {
@@ -49,7 +48,7 @@ impl RankingModel {
         device: &Device,
     ) -> Result<Self> {
         let net = Mlp::from_weights(&spec.net, &weights, device)?;
-        Ok(Self { spec, weights, net, device: device.clone() })
+        Ok(Self { spec, weights, net })
     }
 
     /// A score a row; the higher of a query's comes first.
@@ -57,7 +56,7 @@ impl RankingModel {
         let mut answer = Vec::with_capacity(table.rows);
         for rows in chunks(table.rows) {
             let inputs = Inputs::read(&self.spec.features, table, rows)?;
-            answer.extend(scores(&self.net, &self.spec.features, &inputs, &self.device)?);
+            answer.extend(scores(&self.net, &self.spec.features, &inputs)?);
         }
         Ok(answer)
     }
@@ -96,17 +95,11 @@ impl BestFeature {
 }
 
 /// The mean of the members' scores.
-pub(crate) fn scores(
-    net: &Mlp,
-    features: &Features,
-    inputs: &Inputs,
-    device: &Device,
-) -> Result<Vec<f64>> {
+pub(crate) fn scores(net: &Mlp, features: &Features, inputs: &Inputs) -> Result<Vec<f64>> {
     let mut answer = Vec::with_capacity(inputs.rows);
     for rows in chunks(inputs.rows) {
-        let batch = Batch::new(features, inputs, &rows.collect::<Vec<_>>(), device)?;
-        let mean: Vec<f32> =
-            net.forward(&batch, None)?.detach().mean(0)?.flatten_all()?.to_vec1()?;
+        let output = net.score(encoded(features, inputs, &rows.collect::<Vec<_>>()))?;
+        let mean: Vec<f32> = output.mean(1)?.flatten_all()?.to_vec1()?;
         answer.extend(mean.into_iter().map(f64::from));
     }
     Ok(answer)

@@ -18,6 +18,10 @@ pub(crate) const DEVICE: &str = "MLX_DEVICE";
 pub(crate) const SEED: &str = "MLX_SEED";
 /// The deadline for fitting.
 pub(crate) const BUDGET: &str = "MLX_BUDGET";
+/// How many threads train.
+pub(crate) const THREADS: &str = "MLX_THREADS";
+/// `0` runs nets as plain tensor operations on the CPU too: the reference for the fused ones.
+pub(crate) const FUSED: &str = "MLX_FUSED";
 /// MLflow's address of the registry, read where `MLX_REGISTRY_URL` is not set.
 pub(crate) const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
 /// MLflow's ways to say who asks, read where `MLX_REGISTRY_TOKEN` is not set.

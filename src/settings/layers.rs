@@ -47,6 +47,7 @@ const VARIABLES: &[(&str, &str)] = &[
     (env::DEVICE, "train.device"),
     (env::SEED, "train.seed"),
     (env::BUDGET, "train.budget"),
+    (env::THREADS, "train.threads"),
     (env::REGISTRY_URL, "registry.url"),
 ];
 

@@ -30,6 +30,7 @@ pub(crate) fn train(globals: &Globals, args: TrainArgs) -> Result<RunSettings> {
     named("device", args.device);
     named("seed", args.seed.map(|seed| seed.to_string()));
     named("budget", args.budget);
+    named("threads", args.threads.map(|threads| threads.to_string()));
     named("max_epochs", args.max_epochs.map(|epochs| epochs.to_string()));
     let start = match args.resume {
         Some(id) => Start::Resume((!id.is_empty()).then_some(id)),

@@ -1,115 +1,278 @@
 //! AdamW (Loshchilov & Hutter 2019, algorithm 2), with its state in the open so that a checkpoint holds it.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-use candle_core::Tensor;
-use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor};
+use rayon::prelude::*;
 
+use crate::engine::Parameters;
+use crate::engine::simd::vectorised;
 use crate::error::{Error, Result};
-use crate::model::Parameters;
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// First and second moments by parameter name, and how many steps they have seen.
+/// Parameters that one core takes at once. Sums over gradients are added up in the order of these pieces.
+const PIECE: usize = 16_384;
+
+/// First and second moments by parameter name, and how many steps they have seen: what a checkpoint holds.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AdamW {
+pub(crate) struct Moments {
     pub steps: u64,
     pub first: BTreeMap<String, Tensor>,
     pub second: BTreeMap<String, Tensor>,
 }
 
+/// The optimiser of one net's parameters.
+#[derive(Debug)]
+pub(crate) struct AdamW {
+    steps: u64,
+    buffers: Buffers,
+    /// Where parameters start that decay, and where they end.
+    decaying: Vec<(usize, usize)>,
+}
+
+/// Moments in the parameters' own order: as plain numbers where one pass updates them in place.
+#[derive(Debug)]
+enum Buffers {
+    Host { first: Vec<f32>, second: Vec<f32> },
+    Device { first: Tensor, second: Tensor },
+}
+
+/// One step's numbers.
+#[derive(Clone, Copy, Debug)]
+struct Rates {
+    /// What the gradients are multiplied with first.
+    scale: f64,
+    learning_rate: f64,
+    weight_decay: f64,
+    /// 1 / (1 − βᵗ) of both moments.
+    correct1: f64,
+    correct2: f64,
+}
+
 impl AdamW {
-    pub(crate) fn new(parameters: &Parameters) -> Result<Self> {
-        let zeros = || {
-            let named = parameters.iter();
-            named.map(|(name, var)| Ok((name.to_owned(), var.zeros_like()?))).collect::<Result<_>>()
+    /// Takes up moments where they were left; those of a fresh run are empty.
+    pub(crate) fn new(parameters: &Parameters, moments: &Moments) -> Result<Self> {
+        let flat = |values: &BTreeMap<String, Tensor>| {
+            if moments.steps == 0 {
+                return Ok(vec![0.0; parameters.count()]);
+            }
+            parameters.join(values)
         };
-        Ok(Self { steps: 0, first: zeros()?, second: zeros()? })
+        let (first, second) = (flat(&moments.first)?, flat(&moments.second)?);
+        let device = parameters.device();
+        let buffers = if device.is_cpu() {
+            Buffers::Host { first, second }
+        } else {
+            Buffers::Device {
+                first: Tensor::new(first, device)?,
+                second: Tensor::new(second, device)?,
+            }
+        };
+        // Decoupled weight decay falls on matrices only: shrinking a bias or a scale towards zero says
+        // nothing about complexity.
+        let matrices = parameters.declared().iter().filter(|declared| declared.shape.len() >= 2);
+        let decaying = matrices.map(|matrix| (matrix.start, matrix.start + matrix.len())).collect();
+        Ok(Self { steps: moments.steps, buffers, decaying })
     }
 
-    /// One step down the gradients, each first multiplied by `scale`.
-    ///
-    /// Weight decay is decoupled and falls on matrices only: shrinking a bias or a scale towards zero
-    /// says nothing about complexity.
+    pub(crate) fn moments(&self, parameters: &Parameters) -> Result<Moments> {
+        let (first, second) = match &self.buffers {
+            Buffers::Host { first, second } => (
+                Tensor::new(first.as_slice(), &Device::Cpu)?,
+                Tensor::new(second.as_slice(), &Device::Cpu)?,
+            ),
+            Buffers::Device { first, second } => (first.clone(), second.clone()),
+        };
+        Ok(Moments {
+            steps: self.steps,
+            first: parameters.split(&first)?,
+            second: parameters.split(&second)?,
+        })
+    }
+
+    /// One step down the gradient, which is first multiplied by `scale`.
     pub(crate) fn step(
         &mut self,
         parameters: &Parameters,
-        gradients: &GradStore,
+        gradient: &[f32],
         scale: f64,
         learning_rate: f64,
         weight_decay: f64,
     ) -> Result<()> {
         self.steps += 1;
         let steps = i32::try_from(self.steps).unwrap_or(i32::MAX);
-        let (correct1, correct2) = (1.0 - BETA1.powi(steps), 1.0 - BETA2.powi(steps));
-        for (name, var) in parameters.iter() {
-            // A parameter that this batch did not touch still has momentum and decay.
-            let gradient = match gradients.get(var) {
-                // Detached: a gradient holds on to the graph that made it, and the moments would keep
-                // every step's graph in memory.
-                Some(gradient) => (gradient.detach() * scale)?,
-                None => var.zeros_like()?,
-            };
-            let missing = || Error::bug(format!("the optimiser has no state for `{name}`"));
-            let first = self.first.get_mut(name).ok_or_else(missing)?;
-            let second = self.second.get_mut(name).ok_or_else(missing)?;
-            *first = ((&*first * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
-            *second = ((&*second * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
-            let denominator = ((&*second / correct2)?.sqrt()? + EPSILON)?;
-            let update = (&*first / correct1)?.div(&denominator)?;
-            let decay = if var.rank() >= 2 { 1.0 - learning_rate * weight_decay } else { 1.0 };
-            var.set(&((var.as_tensor() * decay)? - (update * learning_rate)?)?)?;
+        let rates = Rates {
+            scale,
+            learning_rate,
+            weight_decay,
+            correct1: 1.0 / (1.0 - BETA1.powi(steps)),
+            correct2: 1.0 / (1.0 - BETA2.powi(steps)),
+        };
+        if gradient.len() != parameters.count() {
+            return Err(Error::bug("a gradient of another net"));
+        }
+        let decaying = &self.decaying;
+        match &mut self.buffers {
+            Buffers::Host { first, second } => {
+                let moments = Mutex::new((first.as_mut_slice(), second.as_mut_slice()));
+                let step = InPlace { moments, gradient, rates, decaying };
+                parameters.flat().inplace_op1(&step)?;
+            }
+            Buffers::Device { first, second } => {
+                on_device(parameters, gradient, rates, decaying, first, second)?;
+            }
         }
         Ok(())
     }
 }
 
-/// The Euclidean norm of all gradients together, in double precision and in the order of names.
-pub(crate) fn gradient_norm(parameters: &Parameters, gradients: &GradStore) -> Result<f64> {
-    let mut sum = 0.0;
-    for (_, var) in parameters.iter() {
-        if let Some(gradient) = gradients.get(var) {
-            let values = gradient.flatten_all()?.to_vec1::<f32>()?;
-            sum += values.iter().map(|value| f64::from(*value) * f64::from(*value)).sum::<f64>();
+/// The step as one walk over the parameters, in place.
+struct InPlace<'a> {
+    moments: Mutex<(&'a mut [f32], &'a mut [f32])>,
+    gradient: &'a [f32],
+    rates: Rates,
+    decaying: &'a [(usize, usize)],
+}
+
+impl InplaceOp1 for InPlace<'_> {
+    fn name(&self) -> &'static str {
+        "adamw"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets())
+        else {
+            candle_core::bail!("AdamW steps over contiguous float32 parameters")
+        };
+        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, second) = &mut *moments;
+        values[start..end]
+            .par_chunks_mut(PIECE)
+            .zip(first.par_chunks_mut(PIECE))
+            .zip(second.par_chunks_mut(PIECE))
+            .zip(self.gradient.par_chunks(PIECE))
+            .enumerate()
+            .for_each(|(at, (((values, first), second), gradient))| {
+                self.shrink(at * PIECE, values);
+                vectorised(
+                    #[inline(always)]
+                    || walk(values, first, second, gradient, self.rates),
+                );
+            });
+        Ok(())
+    }
+}
+
+impl InPlace<'_> {
+    /// The decay of those of a piece's parameters that have any.
+    fn shrink(&self, start: usize, values: &mut [f32]) {
+        let keep = (1.0 - self.rates.learning_rate * self.rates.weight_decay) as f32;
+        let end = start + values.len();
+        for &(from, to) in self.decaying {
+            let (from, to) = (from.max(start), to.min(end));
+            if from < to {
+                values[from - start..to - start].iter_mut().for_each(|value| *value *= keep);
+            }
         }
     }
-    Ok(sum.sqrt())
+}
+
+#[inline(always)]
+fn walk(values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], rates: Rates) {
+    let (beta1, beta2) = (BETA1 as f32, BETA2 as f32);
+    let (rest1, rest2) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
+    let scale = rates.scale as f32;
+    let rate = (rates.learning_rate * rates.correct1) as f32;
+    let correct2 = rates.correct2 as f32;
+    let epsilon = EPSILON as f32;
+    let moments = first.iter_mut().zip(second);
+    for ((value, (first, second)), &gradient) in values.iter_mut().zip(moments).zip(gradient) {
+        let gradient = gradient * scale;
+        *first = *first * beta1 + gradient * rest1;
+        *second = *second * beta2 + gradient * gradient * rest2;
+        *value -= rate * *first / ((*second * correct2).sqrt() + epsilon);
+    }
+}
+
+/// The same with candle's own operations.
+fn on_device(
+    parameters: &Parameters,
+    gradient: &[f32],
+    rates: Rates,
+    decaying: &[(usize, usize)],
+    first: &mut Tensor,
+    second: &mut Tensor,
+) -> Result<()> {
+    let device = parameters.device();
+    let mut keep = vec![1.0_f32; gradient.len()];
+    for &(from, to) in decaying {
+        keep[from..to].fill((1.0 - rates.learning_rate * rates.weight_decay) as f32);
+    }
+    let keep = Tensor::new(keep, device)?;
+    let gradient = (Tensor::new(gradient, device)? * rates.scale)?;
+    *first = ((&*first * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
+    *second = ((&*second * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
+    let denominator = ((&*second * rates.correct2)?.sqrt()? + EPSILON)?;
+    let update = (&*first * (rates.learning_rate * rates.correct1))?.div(&denominator)?;
+    let values = parameters.flat().as_tensor().detach();
+    Ok(parameters.flat().set(&((values * keep)? - update)?)?)
+}
+
+/// The Euclidean norm, in double precision, with pieces of a fixed size added up in their order.
+pub(crate) fn norm(gradient: &[f32]) -> f64 {
+    const WIDE: usize = 16;
+    let pieces: Vec<f64> = gradient
+        .par_chunks(PIECE)
+        .map(|piece| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    let mut sums = [0.0_f64; WIDE];
+                    let wide = piece.chunks_exact(WIDE);
+                    for (sum, &value) in sums.iter_mut().zip(wide.remainder()) {
+                        *sum += f64::from(value) * f64::from(value);
+                    }
+                    for values in wide {
+                        for (sum, &value) in sums.iter_mut().zip(values) {
+                            *sum += f64::from(value) * f64::from(value);
+                        }
+                    }
+                    sums.iter().sum::<f64>()
+                },
+            )
+        })
+        .collect();
+    pieces.into_iter().sum::<f64>().sqrt()
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
+    use crate::engine::NetBuilder;
 
     use super::*;
 
-    #[test]
-    fn the_state_keeps_no_graph() {
-        let mut parameters = Parameters::new(&Device::Cpu);
-        let weight = parameters.create("w", vec![1.0, -2.0], (2, 1)).expect("new");
-        // The gradient of `w` is a product with this row, which is itself computed from variables.
-        let row = weight.t().and_then(|row| row.sqr()).expect("a row");
-        let mut optimiser = AdamW::new(&parameters).expect("state");
-        let loss = row.matmul(&weight).and_then(|product| product.sum_all()).expect("a sum");
-        let gradients = loss.backward().expect("gradients");
-        optimiser.step(&parameters, &gradients, 1.0, 0.1, 0.0).expect("a step");
-        for moment in optimiser.first.values().chain(optimiser.second.values()) {
-            assert!(!moment.track_op());
-        }
+    fn parameters() -> Parameters {
+        let mut net = NetBuilder::new(0, 0);
+        net.free("w", vec![1.0, -2.0], &[1, 2]);
+        net.free("b", vec![0.5], &[1]);
+        let net = net.finish_without_output();
+        let mut random = crate::sys::random::stream(1, crate::sys::random::Purpose::Init, 0);
+        Parameters::init(&net, &Device::Cpu, &mut random).expect("parameters")
     }
 
     #[test]
-    fn two_steps_are_those_of_the_paper() {
-        let mut parameters = Parameters::new(&Device::Cpu);
-        parameters.create("w", vec![1.0, -2.0], (1, 2)).expect("new");
-        parameters.create("b", vec![0.5], 1).expect("new");
-        let mut optimiser = AdamW::new(&parameters).expect("state");
+    fn three_steps_are_those_of_the_paper() {
+        let parameters = parameters();
         let (rate, decay) = (0.1, 0.01);
         // The same in scalars: the loss is the sum of squares, so the gradient is twice the value.
         let mut expected = [1.0_f64, -2.0, 0.5];
         let (mut first, mut second) = ([0.0_f64; 3], [0.0_f64; 3]);
-        for step in 1..=2 {
+        let mut optimiser = AdamW::new(&parameters, &Moments::default()).expect("state");
+        for step in 1..=3 {
             for at in 0..3 {
                 let gradient = 2.0 * expected[at];
                 first[at] = BETA1 * first[at] + (1.0 - BETA1) * gradient;
@@ -119,23 +282,46 @@ mod tests {
                 let shrink = if at < 2 { 1.0 - rate * decay } else { 1.0 };
                 expected[at] = expected[at] * shrink - rate * m / (v.sqrt() + EPSILON);
             }
-            let squares: Vec<Tensor> = parameters
-                .iter()
-                .map(|(_, var)| var.sqr().and_then(|square| square.sum_all()).expect("a sum"))
-                .collect();
-            let loss = (&squares[0] + &squares[1]).expect("a sum");
-            let gradients = loss.backward().expect("gradients");
-            optimiser.step(&parameters, &gradients, 1.0, rate, decay).expect("a step");
+            let values = parameters.flat().to_vec1::<f32>().expect("values");
+            let gradient: Vec<f32> = values.into_iter().map(|value| 2.0 * value).collect();
+            // Taken up from a checkpoint, each time.
+            let moments = optimiser.moments(&parameters).expect("moments");
+            optimiser = AdamW::new(&parameters, &moments).expect("state");
+            optimiser.step(&parameters, &gradient, 1.0, rate, decay).expect("a step");
         }
-        // Moments that knew how they were made would hold every step's graph.
-        assert!(optimiser.first.values().chain(optimiser.second.values()).all(|m| !m.track_op()));
-        let values = parameters.snapshot().expect("values");
-        let flat = |name: &str| {
-            values[name].flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values")
-        };
-        let found: Vec<f32> = [flat("w"), flat("b")].concat();
+        let found = parameters.flat().to_vec1::<f32>().expect("values");
         for (found, expected) in found.iter().zip(expected) {
             assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} {expected}");
         }
+    }
+
+    #[test]
+    fn the_step_on_a_device_is_the_step_in_place() {
+        let (host, device) = (parameters(), parameters());
+        let gradient = [0.3, -0.2, 4.0];
+        let mut optimiser = AdamW::new(&host, &Moments::default()).expect("state");
+        optimiser.step(&host, &gradient, 0.5, 0.1, 0.2).expect("a step");
+        let mut zeros =
+            [0, 1].map(|_| Tensor::zeros(3, candle_core::DType::F32, &Device::Cpu).expect("zeros"));
+        let rates = Rates {
+            scale: 0.5,
+            learning_rate: 0.1,
+            weight_decay: 0.2,
+            correct1: 1.0 / (1.0 - BETA1),
+            correct2: 1.0 / (1.0 - BETA2),
+        };
+        let [first, second] = &mut zeros;
+        on_device(&device, &gradient, rates, &optimiser.decaying, first, second).expect("a step");
+        let values = |parameters: &Parameters| parameters.flat().to_vec1::<f32>().expect("values");
+        for (one, other) in values(&host).iter().zip(values(&device)) {
+            assert!((one - other).abs() < 1e-6, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_norm_is_that_of_every_value() {
+        let gradient: Vec<f32> = (0..40_001).map(|at| (at as f32 * 0.1).sin()).collect();
+        let exact = gradient.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        assert!((norm(&gradient) - exact).abs() < 1e-9 * exact);
     }
 }

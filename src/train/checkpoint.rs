@@ -9,7 +9,7 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::adamw::AdamW;
+use super::adamw::Moments;
 use super::learner::Validation;
 use crate::error::{Error, Result};
 use crate::sys::files;
@@ -57,7 +57,7 @@ impl Progress {
 pub(crate) struct State {
     pub progress: Progress,
     pub weights: BTreeMap<String, Tensor>,
-    pub optimiser: AdamW,
+    pub optimiser: Moments,
     /// The weights of the best epoch.
     pub best: BTreeMap<String, Tensor>,
 }
@@ -124,7 +124,7 @@ impl State {
         Ok(Some(Self {
             progress: header.progress,
             weights: take("weights"),
-            optimiser: AdamW {
+            optimiser: Moments {
                 steps: header.optimiser_steps,
                 first: take("first"),
                 second: take("second"),
@@ -166,7 +166,7 @@ mod tests {
     fn state(value: f32) -> State {
         let tensor = Tensor::new(&[value, 2.0], &Device::Cpu).expect("a tensor");
         let named = |name: &str| BTreeMap::from([(name.to_owned(), tensor.clone())]);
-        let optimiser = AdamW { steps: 3, first: named("w"), second: named("w") };
+        let optimiser = Moments { steps: 3, first: named("w"), second: named("w") };
         let progress = Progress { epoch: 2, best_monitor: Some(0.1 + 0.2), ..Progress::default() };
         State { progress, weights: named("w"), optimiser, best: named("w") }
     }

@@ -1,17 +1,20 @@
 //! The classification learner: rows, a net over their features, cross-entropy.
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{Device, Tensor};
+use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{DataSettings, Dataset, Task};
+use crate::engine::loss::CrossEntropy;
+use crate::engine::{Mode, Parameters, StepKey};
 use crate::error::{Error, Result};
 use crate::metrics::{accuracy, auc, log_loss, top_classes};
 use crate::model::classification::{ClassificationModel, Spec, probabilities};
 use crate::model::features::{Features, Inputs, NumberStyle};
 use crate::model::labels::{class_indices, classes_of, positive_of};
 use crate::model::logistic::{self, Design, Logistic};
-use crate::model::nets::{Batch, Mlp, MlpSettings, MlpShape, estimator};
-use crate::model::{Model, ModelSettings, Parameters};
+use crate::model::nets::{Mlp, MlpSettings, MlpShape, encoded, estimator};
+use crate::model::{Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
 use crate::train::learner::{Defaults, Learner, Validation};
 use crate::train::logistic::fit;
@@ -20,8 +23,6 @@ struct ClassificationLearner {
     kind: &'static str,
     spec: Spec,
     logistic: Logistic,
-    settings: MlpSettings,
-    parameters: Parameters,
     net: Mlp,
     train: Inputs,
     labels: Vec<u32>,
@@ -66,8 +67,7 @@ pub(crate) fn learner(
         .collect();
 
     let shape = MlpShape::new(&features, &mlp, classes.len());
-    let mut parameters = Parameters::new(device);
-    let net = Mlp::init(&shape, &mut parameters, &mut stream(seed, Purpose::Init, 0))?;
+    let net = Mlp::init(&shape, mlp.dropout, device, &mut stream(seed, Purpose::Init, 0))?;
     let spec = Spec {
         kind: kind.into(),
         data: settings.clone(),
@@ -84,8 +84,6 @@ pub(crate) fn learner(
         kind,
         spec,
         logistic,
-        settings: mlp,
-        parameters,
         net,
         train,
         labels,
@@ -100,7 +98,7 @@ impl Learner for ClassificationLearner {
     }
 
     fn parameters(&self) -> &Parameters {
-        &self.parameters
+        self.net.parameters()
     }
 
     fn units(&self) -> usize {
@@ -117,21 +115,14 @@ impl Learner for ClassificationLearner {
 
     /// The mean of the members' cross-entropies: each member learns as if it were alone.
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
-        let device = &self.parameters.device;
-        let batch = Batch::new(&self.spec.features, &self.train, units, device)?;
-        let logits = self.net.forward(&batch, Some((self.settings.dropout, random)))?;
-        let logs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
-        let labels: Vec<u32> = units.iter().map(|&unit| self.labels[unit]).collect();
-        let members = self.spec.net.members;
-        let labels = Tensor::from_vec(labels, (1, units.len(), 1), device)?
-            .broadcast_as((members, units.len(), 1))?
-            .contiguous()?;
-        Ok(logs.gather(&labels, 2)?.mean_all()?.neg()?)
+        let batch = encoded(&self.spec.features, &self.train, units);
+        let logits = self.net.forward(batch, Mode::Train(StepKey(random.next_u64())))?;
+        let labels = units.iter().map(|&unit| self.labels[unit]).collect();
+        CrossEntropy { labels, classes: self.spec.classes.len() }.of(&logits)
     }
 
     fn validate(&self) -> Result<Validation> {
-        let device = &self.parameters.device;
-        let answer = probabilities(&self.net, &self.spec.features, &self.valid, device)?;
+        let answer = probabilities(&self.net, &self.spec.features, &self.valid)?;
         let classes = self.spec.classes.len();
         let loss = log_loss(&self.valid_labels, &answer, classes)
             .filter(|loss| loss.is_finite())
@@ -151,9 +142,9 @@ impl Learner for ClassificationLearner {
     }
 
     fn model(&self) -> Result<Model> {
-        let mut weights = self.parameters.snapshot()?;
+        let mut weights = self.parameters().snapshot()?;
         weights.insert(logistic::WEIGHT.to_owned(), self.logistic.tensor()?);
-        let device = &self.parameters.device;
+        let device = self.parameters().device();
         Ok(Model::Classification(ClassificationModel::new(self.spec.clone(), weights, device)?))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rand::seq::SliceRandom;
 
-use super::adamw::{AdamW, gradient_norm};
+use super::adamw::{AdamW, Moments, norm};
 use super::checkpoint::{Progress, State};
 use super::event::{Event, StopReason};
 use super::learner::Learner;
@@ -52,6 +52,7 @@ pub(crate) struct Fit<'a> {
     pub folder: &'a Path,
     pub interrupt: &'a Interrupt,
     pub report: &'a mut dyn FnMut(Event),
+    optimiser: AdamW,
     sitting: Sitting,
 }
 
@@ -72,11 +73,12 @@ impl<'a> Fit<'a> {
         folder: &'a Path,
         interrupt: &'a Interrupt,
         report: &'a mut dyn FnMut(Event),
-    ) -> Self {
+    ) -> Result<Self> {
+        let optimiser = AdamW::new(learner.parameters(), &state.optimiser)?;
         let now = Instant::now();
         let sitting =
             Sitting { started: now, seconds_before: state.progress.seconds, saved: now, rows: 0 };
-        Self { learner, plan, state, folder, interrupt, report, sitting }
+        Ok(Self { learner, plan, state, folder, interrupt, report, optimiser, sitting })
     }
 
     pub(crate) fn run(&mut self) -> Result<Ended> {
@@ -143,14 +145,14 @@ impl<'a> Fit<'a> {
         let mut random = stream(plan.seed, Purpose::Dropout, progress.total_steps);
         let loss = self.learner.loss(batch, &mut random)?;
         let value = f64::from(loss.to_scalar::<f32>()?);
-        let gradients = loss.backward()?;
-        let norm = gradient_norm(parameters, &gradients)?;
+        let gradient = parameters.gradient(&loss)?;
+        let norm = norm(&gradient);
         if !value.is_finite() || !norm.is_finite() {
             return Err(not_finite(progress, value));
         }
         let scale = if norm > LONGEST_GRADIENT { LONGEST_GRADIENT / norm } else { 1.0 };
         let rate = learning_rate(plan, progress);
-        self.state.optimiser.step(parameters, &gradients, scale, rate, plan.weight_decay)?;
+        self.optimiser.step(parameters, &gradient, scale, rate, plan.weight_decay)?;
         progress.step += 1;
         progress.total_steps += 1;
         progress.loss_sum += value * batch.len() as f64;
@@ -195,7 +197,9 @@ impl<'a> Fit<'a> {
 
     fn save(&mut self) -> Result<()> {
         self.state.progress.seconds = self.seconds();
-        self.state.weights = self.learner.parameters().snapshot()?;
+        let parameters = self.learner.parameters();
+        self.state.weights = parameters.snapshot()?;
+        self.state.optimiser = self.optimiser.moments(parameters)?;
         self.state.save(self.folder)?;
         self.sitting.saved = Instant::now();
         Ok(())
@@ -222,10 +226,13 @@ enum Paused {
 
 /// The state of a run that has not taken a step.
 pub(crate) fn fresh_state(learner: &dyn Learner) -> Result<State> {
-    let parameters = learner.parameters();
-    let weights = parameters.snapshot()?;
-    let optimiser = AdamW::new(parameters)?;
-    Ok(State { progress: Progress::default(), best: weights.clone(), weights, optimiser })
+    let weights = learner.parameters().snapshot()?;
+    Ok(State {
+        progress: Progress::default(),
+        best: weights.clone(),
+        weights,
+        optimiser: Moments::default(),
+    })
 }
 
 fn not_finite(progress: &Progress, value: f64) -> Error {
@@ -246,28 +253,30 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::model::{Model, Parameters};
+    use crate::engine::{NetBuilder, Parameters};
+    use crate::model::Model;
     use crate::train::learner::{Defaults, Validation};
 
     /// A line through points, with noise in the loss as dropout would make.
     struct Line {
         parameters: Parameters,
-        weight: Tensor,
         points: Vec<(f32, f32)>,
     }
 
     impl Line {
         fn new() -> Self {
-            let mut parameters = Parameters::new(&Device::Cpu);
-            let weight = parameters.create("weight", vec![0.0, 0.0], (2, 1)).expect("new");
+            let mut net = NetBuilder::new(0, 0);
+            net.free("weight", vec![0.0, 0.0], &[2, 1]);
+            let net = net.finish_without_output();
             let mut random = stream(1, Purpose::Sample, 0);
+            let parameters = Parameters::init(&net, &Device::Cpu, &mut random).expect("new");
             let points = (0..50)
                 .map(|_| {
                     let x: f32 = random.random::<f32>() * 2.0 - 1.0;
                     (x, 3.0 * x + 1.0)
                 })
                 .collect();
-            Self { parameters, weight, points }
+            Self { parameters, points }
         }
 
         fn error(&self, units: &[usize], noise: f32) -> Result<Tensor> {
@@ -276,7 +285,7 @@ mod tests {
             let y: Vec<f32> = units.iter().map(|&unit| self.points[unit].1).collect();
             let x = Tensor::from_vec(x, (units.len(), 2), &Device::Cpu)?;
             let y = Tensor::from_vec(y, (units.len(), 1), &Device::Cpu)?;
-            Ok((x.matmul(&self.weight)? - y)?.sqr()?.mean_all()?)
+            Ok((x.matmul(&self.parameters.tensor("weight")?)? - y)?.sqr()?.mean_all()?)
         }
     }
 
@@ -345,7 +354,8 @@ mod tests {
                 }
             }
         };
-        let mut fit = Fit::new(&learner, plan, state, folder, &interrupt, &mut report);
+        let mut fit =
+            Fit::new(&learner, plan, state, folder, &interrupt, &mut report).expect("an optimiser");
         let ended = fit.run().expect("fits");
         let bits = |tensor: &Tensor| -> Vec<u32> {
             let values = tensor.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values");

@@ -16,10 +16,12 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{DataSettings, Dataset, SeriesSet, season};
+use crate::engine::{NetBuilder, Parameters};
 use crate::error::{Error, Result, closest};
 use crate::metrics;
 use crate::model::forecasting::{LEVELS, MEDIAN, Spec, Window, net};
-use crate::model::{ForecastingModel, Model, ModelSettings, Parameters};
+use crate::model::{ForecastingModel, Model, ModelSettings};
+use crate::sys::random::{Purpose, stream};
 use crate::train::learner::{Defaults, Learner, Validation};
 
 use choose::Choice;
@@ -143,13 +145,14 @@ fn start(
     let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<f32>>();
     let (weight, bias) = map.split_at(look_back * horizon);
     let offsets = calibrate::offsets(set, ends, shape, map);
-    let mut parameters = Parameters::new(device);
-    parameters.create(net::LOCATION_WEIGHT, narrow(weight), (look_back, horizon))?;
-    parameters.create(net::LOCATION_BIAS, narrow(bias), horizon)?;
-    parameters.create(net::SPREAD_WEIGHT, vec![0.0; look_back * horizon], (look_back, horizon))?;
-    parameters.create(net::SPREAD_BIAS, vec![net::UNIT_SPREAD as f32; horizon], horizon)?;
-    parameters.create(net::OFFSETS, narrow(&offsets), (LEVELS.len() - 1, horizon))?;
-    Ok(parameters)
+    let mut net = NetBuilder::new(0, 0);
+    net.free(net::LOCATION_WEIGHT, narrow(weight), &[look_back, horizon]);
+    net.free(net::LOCATION_BIAS, narrow(bias), &[horizon]);
+    net.free(net::SPREAD_WEIGHT, vec![0.0; look_back * horizon], &[look_back, horizon]);
+    net.free(net::SPREAD_BIAS, vec![net::UNIT_SPREAD as f32; horizon], &[horizon]);
+    net.free(net::OFFSETS, narrow(&offsets), &[LEVELS.len() - 1, horizon]);
+    // Nothing here is drawn: ridge says where every parameter starts.
+    Parameters::init(&net.finish_without_output(), device, &mut stream(0, Purpose::Init, 0))
 }
 
 /// What validation looks at, its windows made once.
@@ -232,14 +235,10 @@ impl Learner for Forecaster {
             net::SPREAD_BIAS,
             net::OFFSETS,
         ];
-        let [weight, bias, spread_weight, spread_bias, offsets] = names.map(|name| {
-            let (_, var) = self
-                .parameters
-                .iter()
-                .find(|(known, _)| *known == name)
-                .expect("the learner made this parameter");
-            var.as_tensor().clone()
-        });
+        let [weight, bias, spread_weight, spread_bias, offsets] =
+            names.map(|name| self.parameters.tensor(name));
+        let (weight, bias, offsets) = (weight?, bias?, offsets?);
+        let (spread_weight, spread_bias) = (spread_weight?, spread_bias?);
         let location = batch.inputs.matmul(&weight)?.broadcast_add(&bias)?;
         let error = ((&batch.targets - &location)? * &batch.mask)?;
         let absolute = error.abs()?.sum_all()?;
@@ -255,7 +254,7 @@ impl Learner for Forecaster {
             .filter(|level| *level != MEDIAN)
             .map(|level| LEVELS[level] as f32)
             .collect();
-        let levels = Tensor::from_vec(levels, (1, LEVELS.len() - 1, 1), &self.parameters.device)?;
+        let levels = Tensor::from_vec(levels, (1, LEVELS.len() - 1, 1), self.parameters.device())?;
         let pinball = (excess.broadcast_mul(&levels)? + excess.neg()?.relu()?)?.sum_all()?;
 
         let total = (absolute + (pinball * (2.0 / (LEVELS.len() - 1) as f64))?)?;
@@ -266,7 +265,7 @@ impl Learner for Forecaster {
         let model = ForecastingModel::new(
             self.spec.clone(),
             self.parameters.snapshot()?,
-            &self.parameters.device,
+            self.parameters.device(),
         )?;
         self.validation(&model)
     }
@@ -296,7 +295,7 @@ struct Batch {
 
 impl Forecaster {
     fn fitted(&self, weights: BTreeMap<String, Tensor>) -> Result<ForecastingModel> {
-        ForecastingModel::new(self.spec.clone(), weights, &self.parameters.device)
+        ForecastingModel::new(self.spec.clone(), weights, self.parameters.device())
     }
 
     fn batch(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Batch> {
@@ -319,7 +318,7 @@ impl Forecaster {
             }
         }
         let count = mask.iter().map(|seen| f64::from(*seen)).sum();
-        let device = &self.parameters.device;
+        let device = self.parameters.device();
         Ok(Batch {
             inputs: Tensor::from_vec(inputs, (units.len(), look_back), device)?,
             targets: Tensor::from_vec(targets, (units.len(), horizon), device)?,

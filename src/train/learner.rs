@@ -5,8 +5,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{classification, forecasting, ranking};
 use crate::data::{DataSettings, Dataset, Task};
+use crate::engine::Parameters;
 use crate::error::Result;
-use crate::model::{Model, ModelSettings, Parameters};
+use crate::model::{Model, ModelSettings};
 
 /// A net bound to its training and validation data, and everything that was fitted before the first step.
 ///

@@ -54,8 +54,10 @@ const FILE: &str = "mlx.lock";
 const FORMAT: u32 = 1;
 const INTRODUCTION: &str = "# What `mlx train` resolved and what came of it. Commit this file and leave it to mlx:\n# `mlx train --locked` refuses other data or settings, and trains the same weights again.\n\n";
 
-/// Keys that can't change a locked run: a replay ignores the clock, and the device is compared as it was opened.
-const FREE: [&str; 2] = ["settings.train.budget", "settings.train.device"];
+/// Keys that can't change a locked run: a replay ignores the clock, the device is compared as it was
+/// opened, and any number of threads comes to the same weights.
+const FREE: [&str; 3] =
+    ["settings.train.budget", "settings.train.device", "settings.train.threads"];
 
 impl Lock {
     pub(crate) fn new(

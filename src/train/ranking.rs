@@ -1,16 +1,18 @@
 //! The ranking learner: whole queries, a net over the features of their rows, LambdaRank.
 
 use candle_core::{Device, Tensor};
+use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{DataSettings, Dataset, Task};
+use crate::engine::{Mode, Parameters, StepKey};
 use crate::error::{Error, Result};
 use crate::metrics::{ndcg, ranked_queries};
 use crate::model::features::{Features, Inputs, NumberStyle};
 use crate::model::labels::{query_groups, relevance_of};
-use crate::model::nets::{Batch, Mlp, MlpSettings, MlpShape, estimator};
+use crate::model::nets::{Mlp, MlpSettings, MlpShape, encoded, estimator};
 use crate::model::ranking::{BestFeature, RankingModel, Spec, scores};
-use crate::model::{Model, ModelSettings, Parameters};
+use crate::model::{Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
 use crate::train::lambda_rank::Query;
 use crate::train::learner::{Defaults, Learner, Validation};
@@ -18,8 +20,6 @@ use crate::train::learner::{Defaults, Learner, Validation};
 struct RankingLearner {
     kind: &'static str,
     spec: Spec,
-    settings: MlpSettings,
-    parameters: Parameters,
     net: Mlp,
     train: Inputs,
     /// Those queries that have something to tell apart, with the rows of each.
@@ -65,8 +65,7 @@ pub(crate) fn learner(
     }
 
     let shape = MlpShape::new(&features, &mlp, 1);
-    let mut parameters = Parameters::new(device);
-    let net = Mlp::init(&shape, &mut parameters, &mut stream(seed, Purpose::Init, 0))?;
+    let net = Mlp::init(&shape, mlp.dropout, device, &mut stream(seed, Purpose::Init, 0))?;
     let spec = Spec {
         kind: kind.into(),
         data: settings.clone(),
@@ -78,8 +77,6 @@ pub(crate) fn learner(
     Ok(Box::new(RankingLearner {
         kind,
         spec,
-        settings: mlp,
-        parameters,
         net,
         train,
         queries,
@@ -95,7 +92,7 @@ impl Learner for RankingLearner {
     }
 
     fn parameters(&self) -> &Parameters {
-        &self.parameters
+        self.net.parameters()
     }
 
     fn units(&self) -> usize {
@@ -120,12 +117,12 @@ impl Learner for RankingLearner {
     /// What is differentiable is Σ score × slope, with the slopes worked out beside the graph; the
     /// loss itself only enters as the value that is shown.
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
-        let device = &self.parameters.device;
         let rows: Vec<usize> =
             units.iter().flat_map(|&unit| self.queries[unit].0.iter().copied()).collect();
-        let batch = Batch::new(&self.spec.features, &self.train, &rows, device)?;
-        let output = self.net.forward(&batch, Some((self.settings.dropout, random)))?;
-        let output = output.flatten_all()?;
+        let batch = encoded(&self.spec.features, &self.train, &rows);
+        let output = self.net.forward(batch, Mode::Train(StepKey(random.next_u64())))?;
+        // A member's scores of all rows lie side by side.
+        let output = output.t()?.flatten_all()?;
 
         let values: Vec<f32> = output.detach().to_vec1()?;
         let mut slopes = vec![0.0; values.len()];
@@ -141,15 +138,14 @@ impl Learner for RankingLearner {
         }
         let share = 1.0 / (units.len() * self.spec.net.members) as f64;
         let slopes: Vec<f32> = slopes.into_iter().map(|slope| (slope * share) as f32).collect();
-        let slopes = Tensor::from_vec(slopes, values.len(), device)?;
+        let slopes = Tensor::from_vec(slopes, values.len(), output.device())?;
         let pull = (output * slopes)?.sum_all()?;
         let shift = (pull.detach().affine(-1.0, loss * share))?;
         Ok((pull + shift)?)
     }
 
     fn validate(&self) -> Result<Validation> {
-        let device = &self.parameters.device;
-        let answer = scores(&self.net, &self.spec.features, &self.valid, device)?;
+        let answer = scores(&self.net, &self.spec.features, &self.valid)?;
         let ranked = ranked_queries(&self.valid_relevance, &answer, &self.valid_queries);
         let at = |k| ranked.as_ref().and_then(|ranked| ndcg(ranked, k));
         // NDCG@5 of a few queries jumps when two rows swap; the mean over depths jumps less.
@@ -165,8 +161,8 @@ impl Learner for RankingLearner {
     }
 
     fn model(&self) -> Result<Model> {
-        let weights = self.parameters.snapshot()?;
-        let device = &self.parameters.device;
+        let weights = self.parameters().snapshot()?;
+        let device = self.parameters().device();
         Ok(Model::Ranking(RankingModel::new(self.spec.clone(), weights, device)?))
     }
 }

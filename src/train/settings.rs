@@ -16,6 +16,8 @@ pub(crate) struct TrainSettings {
     pub seed: u64,
     /// A deadline for fitting, such as `90s`, `10m` or `2h`, checked between steps. Absent: none.
     pub budget: Option<String>,
+    /// How many threads train; the model is the same with any number. Absent: one a core.
+    pub threads: Option<usize>,
     /// Rows (classification), windows (forecasting) or queries (ranking) a step. Absent: chosen from the size of the data.
     pub batch: Option<usize>,
     /// The peak learning rate. Absent: the estimator's own.
@@ -32,6 +34,7 @@ impl Default for TrainSettings {
             patience: 16,
             seed: 7,
             budget: None,
+            threads: None,
             batch: None,
             learning_rate: None,
             weight_decay: None,

@@ -33,7 +33,7 @@ fn trained(learner: &dyn Learner, seed: u64, max_epochs: usize) -> Model {
     let interrupt = Interrupt::default();
     let mut report = |_| {};
     let state = fresh_state(learner).unwrap();
-    let mut fit = Fit::new(learner, &plan, state, folder.path(), &interrupt, &mut report);
+    let mut fit = Fit::new(learner, &plan, state, folder.path(), &interrupt, &mut report).unwrap();
     fit.run().unwrap();
     let best = fit.state.best.clone();
     learner.parameters().restore(&best).unwrap();

@@ -1,13 +1,14 @@
 //! Several small multilayer perceptrons side by side, over dense values and embeddings that they share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use rand::{Rng, RngCore};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::model::Parameters;
+use crate::engine::{Activation, Batch, Linear, Mode, Net, NetBuilder, Parameters};
+use crate::error::Result;
 use crate::model::features::{Features, Inputs};
 
 use super::MlpSettings;
@@ -49,106 +50,53 @@ impl MlpShape {
         }
     }
 
-    fn input(&self) -> usize {
-        self.dense + self.embeddings.iter().map(|embedding| embedding.size).sum::<usize>()
-    }
-
-    /// The widths from the input to the outputs.
-    fn widths(&self) -> Vec<usize> {
-        std::iter::once(self.input())
-            .chain(self.hidden.iter().copied())
-            .chain([self.outputs])
-            .collect()
-    }
-
-    /// The shape of every weight by name.
-    fn weights(&self) -> Vec<(String, Vec<usize>)> {
-        let mut weights = vec![];
-        for (at, embedding) in self.embeddings.iter().enumerate() {
-            weights.push((format!("embeddings.{at}"), vec![embedding.codes, embedding.size]));
-        }
-        for (at, width) in self.widths().windows(2).enumerate() {
-            // All members read the same input, so their first layer is one matrix.
-            let shape = if at == 0 {
-                vec![width[0], self.members * width[1]]
-            } else {
-                vec![self.members, width[0], width[1]]
+    /// The steps of the net. All members read the same input, so their first layer is one matrix.
+    fn net(&self, dropout: f64) -> Arc<Net> {
+        let mut net = NetBuilder::new(self.dense, self.embeddings.len());
+        let tables: Vec<(usize, usize)> =
+            self.embeddings.iter().map(|embedding| (embedding.codes, embedding.size)).collect();
+        // The codes of the missing and the unseen stay zero, which is the mean, until a row teaches them.
+        let mut value = net.gather("embeddings", &tables, 2);
+        for (layer, &width) in self.hidden.iter().chain([&self.outputs]).enumerate() {
+            let last = layer == self.hidden.len();
+            let linear = Linear {
+                width,
+                members: self.members,
+                shared_input: layer == 0,
+                activation: if last { Activation::None } else { Activation::Relu },
+                dropout: if last { 0.0 } else { dropout },
             };
-            weights.push((format!("layers.{at}.weight"), shape));
-            weights.push((format!("layers.{at}.bias"), vec![self.members * width[1]]));
+            value = net.linear(&format!("layers.{layer}"), value, linear);
         }
-        weights
+        net.finish(value)
     }
 }
 
-/// Rows on their way into a net.
-pub(crate) struct Batch {
-    rows: usize,
-    dense: Option<Tensor>,
-    codes: Vec<Tensor>,
-}
-
-impl Batch {
-    /// Gathers and encodes rows.
-    pub(crate) fn new(
-        features: &Features,
-        inputs: &Inputs,
-        rows: &[usize],
-        device: &Device,
-    ) -> Result<Self> {
-        let width = features.dense_width();
-        let dense = if width == 0 {
-            None
-        } else {
-            let values = features.dense(inputs, rows.iter().copied());
-            Some(Tensor::from_vec(values, (rows.len(), width), device)?)
-        };
-        let codes = (0..features.levels.len())
-            .map(|at| {
-                let codes: Vec<u32> = rows.iter().map(|&row| inputs.codes(row)[at]).collect();
-                Ok(Tensor::from_vec(codes, rows.len(), device)?)
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self { rows: rows.len(), dense, codes })
-    }
+/// Gathers and encodes rows.
+pub(crate) fn encoded(features: &Features, inputs: &Inputs, rows: &[usize]) -> Arc<Batch> {
+    let codes = rows.iter().flat_map(|&row| inputs.codes(row).iter().copied()).collect();
+    let dense = features.dense(inputs, rows.iter().copied());
+    Arc::new(Batch { rows: rows.len(), dense, codes })
 }
 
 /// A net with its weights, which are a run's variables or a package's tensors.
 #[derive(Clone, Debug)]
 pub(crate) struct Mlp {
     shape: MlpShape,
-    weights: BTreeMap<String, Tensor>,
+    parameters: Parameters,
 }
 
 impl Mlp {
-    /// New weights: U(±1/√inputs) for matrices and biases, as PyTorch's `Linear`.
+    /// A net to train, which leaves this share of hidden values out: U(±1/√inputs) for matrices and
+    /// biases, as PyTorch's `Linear`.
     pub(crate) fn init(
         shape: &MlpShape,
-        parameters: &mut Parameters,
+        dropout: f64,
+        device: &Device,
         random: &mut impl Rng,
     ) -> Result<Self> {
-        let widths = shape.widths();
-        let mut weights = BTreeMap::new();
-        for (name, dimensions) in shape.weights() {
-            let tensor = if name.starts_with("embeddings.") {
-                let (codes, size) = (dimensions[0], dimensions[1]);
-                let bound = 1.0 / (size as f32).sqrt();
-                // The codes of the missing and the unseen stay zero, which is the mean, until a row teaches them.
-                let values = (0..codes * size)
-                    .map(|at| {
-                        let drawn = (random.random::<f32>() * 2.0 - 1.0) * bound;
-                        if at < 2 * size { 0.0 } else { drawn }
-                    })
-                    .collect();
-                parameters.create(&name, values, dimensions)?
-            } else {
-                let layer = layer_of(&name);
-                let bound = 1.0 / (widths[layer] as f32).sqrt();
-                parameters.uniform(&name, dimensions, bound, random)?
-            };
-            weights.insert(name, tensor);
-        }
-        Ok(Self { shape: shape.clone(), weights })
+        let parameters = Parameters::init(&shape.net(dropout), device, random)?;
+        Ok(Self { shape: shape.clone(), parameters })
     }
 
     /// From a package's weights; one that is missing or of another shape is an error.
@@ -157,83 +105,27 @@ impl Mlp {
         weights: &BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self> {
-        let mut own = BTreeMap::new();
-        for (name, dimensions) in shape.weights() {
-            let tensor = weights
-                .get(&name)
-                .ok_or_else(|| Error::user(format!("the model's weights lack `{name}`")))?;
-            if tensor.dims() != dimensions {
-                return Err(Error::user(format!(
-                    "the model's weights hold `{name}` as {:?}, and its spec says {dimensions:?}",
-                    tensor.dims()
-                )));
-            }
-            own.insert(name, tensor.to_device(device)?);
-        }
-        Ok(Self { shape: shape.clone(), weights: own })
+        let parameters = Parameters::from_weights(&shape.net(0.0), weights, device)?;
+        Ok(Self { shape: shape.clone(), parameters })
     }
 
     pub(crate) fn shape(&self) -> &MlpShape {
         &self.shape
     }
 
-    /// `[members, rows, outputs]`. With a share and a generator, hidden values are dropped out.
-    pub(crate) fn forward(
-        &self,
-        batch: &Batch,
-        mut dropout: Option<(f64, &mut dyn RngCore)>,
-    ) -> Result<Tensor> {
-        let mut parts: Vec<Tensor> = batch.dense.iter().cloned().collect();
-        for (at, codes) in batch.codes.iter().enumerate() {
-            parts.push(self.weight(&format!("embeddings.{at}")).index_select(codes, 0)?);
-        }
-        let mut values = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, 1)? };
-
-        let layers = self.shape.hidden.len() + 1;
-        for layer in 0..layers {
-            let weight = self.weight(&format!("layers.{layer}.weight"));
-            let bias = self.weight(&format!("layers.{layer}.bias"));
-            let width = bias.elem_count() / self.shape.members;
-            values = if layer == 0 {
-                values
-                    .matmul(weight)?
-                    .broadcast_add(bias)?
-                    .reshape((batch.rows, self.shape.members, width))?
-                    .transpose(0, 1)?
-                    .contiguous()?
-            } else {
-                let bias = bias.reshape((self.shape.members, 1, width))?;
-                values.matmul(weight)?.broadcast_add(&bias)?
-            };
-            if layer + 1 < layers {
-                values = values.relu()?;
-                if let Some((share, random)) = &mut dropout {
-                    values = drop_out(&values, *share, &mut **random)?;
-                }
-            }
-        }
-        Ok(values)
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
-    fn weight(&self, name: &str) -> &Tensor {
-        self.weights.get(name).expect("every weight of the shape was put in place")
+    /// `[rows, members × outputs]`.
+    pub(crate) fn forward(&self, batch: Arc<Batch>, mode: Mode) -> Result<Tensor> {
+        self.parameters.forward(batch, mode)
     }
-}
 
-/// Leaves values out and scales the rest up. The share is rounded to 1/256, so that a byte decides.
-fn drop_out(values: &Tensor, share: f64, random: &mut dyn RngCore) -> Result<Tensor> {
-    let dropped = (share * 256.0).round() as u16;
-    if dropped == 0 {
-        return Ok(values.clone());
+    /// What the net says of rows when it is asked and not taught: `[rows, members, outputs]`.
+    pub(crate) fn score(&self, batch: Arc<Batch>) -> Result<Tensor> {
+        let rows = batch.rows;
+        let output = self.forward(batch, Mode::Score)?.detach();
+        Ok(output.reshape((rows, self.shape.members, self.shape.outputs))?)
     }
-    let mut bytes = vec![0; values.elem_count()];
-    random.fill_bytes(&mut bytes);
-    let kept = 256.0 / f32::from(256 - dropped);
-    let mask: Vec<f32> =
-        bytes.into_iter().map(|byte| if u16::from(byte) < dropped { 0.0 } else { kept }).collect();
-    Ok((values * Tensor::from_vec(mask, values.shape(), values.device())?)?)
-}
-
-fn layer_of(name: &str) -> usize {
-    name.split('.').nth(1).and_then(|at| at.parse().ok()).expect("layers are numbered")
 }

@@ -6,5 +6,5 @@
 mod mlp;
 mod settings;
 
-pub(crate) use mlp::{Batch, Mlp, MlpShape};
+pub(crate) use mlp::{Mlp, MlpShape, encoded};
 pub(crate) use settings::{MlpSettings, estimator};

@@ -1,21 +1,21 @@
 //! The learner from data to forecasts, with a loop of its own.
 
-use candle_core::{Device, Var, backprop::GradStore};
+use candle_core::Device;
 
 use crate::data::series::tests::{column, dictionary, long, settings, table};
 use crate::data::{DataSettings, Dataset, Table, Values};
 use crate::model::{Example, ForecastingModel, Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
 use crate::train::Learner;
+use crate::train::adamw::{AdamW, Moments};
 
 use super::learner;
 
-/// A few epochs of Adam; the best parameters are not looked for.
+/// A few epochs; the best parameters are kept.
 fn fit(learner: &dyn Learner, epochs: usize) -> ForecastingModel {
     let defaults = learner.defaults();
-    let vars: Vec<Var> = learner.parameters().iter().map(|(_, var)| var.clone()).collect();
-    let mut moments: Vec<_> =
-        vars.iter().map(|var| (var.zeros_like().unwrap(), var.zeros_like().unwrap())).collect();
+    let parameters = learner.parameters();
+    let mut optimiser = AdamW::new(parameters, &Moments::default()).unwrap();
     let mut step = 0;
     let mut best = (learner.validate().unwrap(), learner.parameters().snapshot().unwrap());
     for epoch in 0..epochs {
@@ -28,19 +28,8 @@ fn fit(learner: &dyn Learner, epochs: usize) -> ForecastingModel {
             step += 1;
             let random = &mut stream(1, Purpose::Dropout, step as u64);
             let loss = learner.loss(batch, random).unwrap();
-            let gradients: GradStore = loss.backward().unwrap();
-            for (var, (first, second)) in vars.iter().zip(&mut moments) {
-                let Some(gradient) = gradients.get(var) else { continue };
-                *first = ((&*first * 0.9).unwrap() + (gradient * 0.1).unwrap()).unwrap();
-                *second = ((&*second * 0.999).unwrap()
-                    + (gradient.sqr().unwrap() * 0.001).unwrap())
-                .unwrap();
-                let down = ((&*second / (1.0 - 0.999_f64.powi(step))).unwrap().sqrt().unwrap()
-                    + 1e-8)
-                    .unwrap();
-                let up = (&*first * (defaults.learning_rate / (1.0 - 0.9_f64.powi(step)))).unwrap();
-                var.set(&(var.as_tensor() - (up / down).unwrap()).unwrap().detach()).unwrap();
-            }
+            let gradient = parameters.gradient(&loss).unwrap();
+            optimiser.step(parameters, &gradient, 1.0, defaults.learning_rate, 0.0).unwrap();
         }
         let now = learner.validate().unwrap();
         if now.monitor < best.0.monitor {
@@ -147,10 +136,8 @@ fn a_learner_built_twice_is_the_same() {
     let rows = rows();
     let dataset = dataset(&rows, 150);
     let (one, two) = (built(&dataset, 10), built(&dataset, 10));
-    for ((name, left), (_, right)) in one.parameters().iter().zip(two.parameters().iter()) {
-        let values = |var: &Var| var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        assert_eq!(values(left), values(right), "{name}");
-    }
+    let values = |learner: &dyn Learner| learner.parameters().flat().to_vec1::<f32>().unwrap();
+    assert_eq!(values(&*one), values(&*two));
 }
 
 #[test]

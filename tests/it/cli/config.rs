@@ -32,6 +32,7 @@ fn later_layers_win_and_every_value_names_its_origin() {
     train.max_epochs     200    default
     train.patience       5      [HOME]/.config/mlx/config.toml
     train.seed           3      [HOME]/churn/mlx.toml
+    train.threads        –      default
     train.weight_decay   –      default
     "#);
     let seed = |text: String| {

@@ -181,6 +181,39 @@ fn the_same_lock_gives_the_same_weights_twice() {
 }
 
 #[test]
+fn any_number_of_threads_comes_to_the_same_weights() {
+    let home = Home::new();
+    project(&home);
+    // A batch of several shards.
+    let line = "train -q --max-epochs 4 --set train.batch=300";
+    home.mlx_in("churn", &format!("{line} --threads 1")).ok();
+    let one = weights(&home);
+    home.mlx_in("churn", &format!("{line} --threads 3")).ok();
+    assert_eq!(weights(&home), one);
+    insta::assert_snapshot!(home.mlx_in("churn", "train -q --threads 0").show(), @"
+    exit 1
+    --- stderr
+    error: `train.threads` is 0
+      try: it may be 1 to 1024; leave it out for one a core
+    ");
+}
+
+#[test]
+fn plain_steps_learn_the_same() {
+    let loss = |fused: &str| {
+        let home = Home::new();
+        project(&home);
+        let mut command = home.command_in("churn");
+        command.env("MLX_FUSED", fused).args(["train", "-q", "--max-epochs", "4"]);
+        assert!(command.output().expect("mlx runs").status.success());
+        let epochs = epochs(&home);
+        epochs.last().expect("an epoch")["train_loss"].as_f64().expect("a number")
+    };
+    let (fused, plain) = (loss("1"), loss("0"));
+    assert!((fused - plain).abs() < 1e-4, "{fused} and {plain}");
+}
+
+#[test]
 fn the_same_lock_gives_the_same_package_but_for_its_lineage() {
     let home = Home::new();
     project(&home);

@@ -1,0 +1,189 @@
+//! A net: what it reads, the steps it takes, and the parameters it needs.
+
+use std::sync::Arc;
+
+use super::plain::Plain;
+use super::shard::{Arena, Lane, Shard};
+use crate::error::Result;
+
+/// A value of a row on its way through a net: `width` numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Value {
+    pub(super) id: usize,
+    pub width: usize,
+}
+
+/// Which parameter of a net.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ParameterId(pub(super) usize);
+
+/// A parameter as a net declares it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Declared {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub init: Init,
+    /// A lookup table, of which a batch touches few rows.
+    pub table: bool,
+    /// Where it starts in the buffer that holds all parameters.
+    pub start: usize,
+}
+
+impl Declared {
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// How a parameter starts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Init {
+    /// U(−bound, bound).
+    Uniform(f32),
+    /// U(−bound, bound), but for the first rows, which are zero.
+    Table {
+        bound: f32,
+        zero_rows: usize,
+    },
+    Values(Vec<f32>),
+}
+
+/// One step of a net: what it does to some rows, and what its twin does to a whole batch.
+///
+/// A step reads values that earlier steps made and makes one. `backward` finds the gradient of what
+/// it made in the arena, adds to the gradients of what it read, and writes those of its parameters.
+pub(crate) trait Step: std::fmt::Debug + Send + Sync {
+    fn forward(&self, shard: &Shard<'_>, arena: &mut Arena);
+
+    fn backward(&self, shard: &Shard<'_>, arena: &mut Arena, lane: &mut Lane<'_>);
+
+    /// The same with candle's own operations: the reference, and what runs on CUDA and Metal.
+    fn plain(&self, plain: &mut Plain<'_>) -> Result<()>;
+
+    /// The tables it looks rows up in, whose gradients are gathered after all shards are through.
+    fn lookups(&self) -> &[Lookup] {
+        &[]
+    }
+}
+
+/// Row `codes[column]` of a table is what stands at `offset..offset + size` of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Lookup {
+    pub table: ParameterId,
+    pub column: usize,
+    pub value: Value,
+    pub offset: usize,
+    pub size: usize,
+}
+
+/// A net without its weights.
+#[derive(Debug)]
+pub(crate) struct Net {
+    pub dense: usize,
+    pub codes: usize,
+    pub(super) widths: Vec<usize>,
+    pub(super) steps: Vec<Box<dyn Step>>,
+    pub(super) declared: Vec<Declared>,
+    /// How many parameters lie before the first table.
+    pub(super) dense_parameters: usize,
+    pub(super) output: Value,
+}
+
+impl Net {
+    /// Every parameter in the order of the buffer: tables come last.
+    pub(crate) fn parameters(&self) -> &[Declared] {
+        &self.declared
+    }
+
+    pub(super) fn declared(&self, id: ParameterId) -> &Declared {
+        &self.declared[id.0]
+    }
+
+    pub(super) fn total(&self) -> usize {
+        self.declared.iter().map(Declared::len).sum()
+    }
+}
+
+/// Rows on their way into a net, row-major.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Batch {
+    pub rows: usize,
+    /// `rows × dense`.
+    pub dense: Vec<f32>,
+    /// `rows × codes`.
+    pub codes: Vec<u32>,
+}
+
+/// Puts a net together step by step.
+#[derive(Debug)]
+pub(crate) struct NetBuilder {
+    dense: usize,
+    codes: usize,
+    widths: Vec<usize>,
+    steps: Vec<Box<dyn Step>>,
+    declared: Vec<Declared>,
+}
+
+impl NetBuilder {
+    /// A net that reads this many dense values and codes a row.
+    pub(crate) fn new(dense: usize, codes: usize) -> Self {
+        Self { dense, codes, widths: vec![dense], steps: vec![], declared: vec![] }
+    }
+
+    /// The dense values of the batch.
+    pub(crate) fn dense(&self) -> Value {
+        Value { id: 0, width: self.dense }
+    }
+
+    pub(super) fn value(&mut self, width: usize) -> Value {
+        self.widths.push(width);
+        Value { id: self.widths.len() - 1, width }
+    }
+
+    /// A new parameter. It belongs to one step alone, which writes its gradient.
+    pub(super) fn parameter(&mut self, name: String, shape: Vec<usize>, init: Init) -> ParameterId {
+        let table = matches!(init, Init::Table { .. });
+        self.declared.push(Declared { name, shape, init, table, start: 0 });
+        ParameterId(self.declared.len() - 1)
+    }
+
+    /// A parameter that no step reads: its loss asks for it by name.
+    pub(crate) fn free(&mut self, name: &str, values: Vec<f32>, shape: &[usize]) {
+        self.parameter(name.to_owned(), shape.to_vec(), Init::Values(values));
+    }
+
+    pub(super) fn step(&mut self, step: impl Step + 'static) {
+        self.steps.push(Box::new(step));
+    }
+
+    pub(super) fn steps_taken(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// A net of free parameters alone.
+    pub(crate) fn finish_without_output(self) -> Arc<Net> {
+        let output = self.dense();
+        self.finish(output)
+    }
+
+    pub(crate) fn finish(mut self, output: Value) -> Arc<Net> {
+        // Tables go last, so that what every shard has a gradient of is one piece.
+        let mut start = 0;
+        for tables in [false, true] {
+            for declared in self.declared.iter_mut().filter(|declared| declared.table == tables) {
+                declared.start = start;
+                start += declared.len();
+            }
+        }
+        let dense = self.declared.iter().filter(|declared| !declared.table).map(Declared::len);
+        Arc::new(Net {
+            dense: self.dense,
+            codes: self.codes,
+            dense_parameters: dense.sum(),
+            widths: self.widths,
+            steps: self.steps,
+            declared: self.declared,
+            output,
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! A linear layer with its bias, activation and dropout in one step, for one net or several side by side.
+
+use crate::engine::dropout::{Dropout, draw};
+use crate::engine::matmul::{View, multiply};
+use crate::engine::net::{Init, NetBuilder, ParameterId, Step, Value};
+use crate::engine::plain::Plain;
+use crate::engine::shard::{Arena, Lane, Shard};
+use crate::engine::simd::vectorised;
+use crate::error::Result;
+
+/// What a layer does with a sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activation {
+    None,
+    Relu,
+}
+
+/// A layer as it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Linear {
+    /// Of one member.
+    pub width: usize,
+    /// How many nets lie side by side; each has its own weights.
+    pub members: usize,
+    /// Whether all members read the same input, or each its own part of it.
+    pub shared_input: bool,
+    pub activation: Activation,
+    /// The share of values left out in training.
+    pub dropout: f64,
+}
+
+#[derive(Debug)]
+struct LinearStep {
+    input: Value,
+    output: Value,
+    weight: ParameterId,
+    bias: ParameterId,
+    /// How many products there are, and the sizes of each.
+    products: usize,
+    inputs: usize,
+    outputs: usize,
+    members: usize,
+    activation: Activation,
+    dropout: Option<Dropout>,
+    /// Which step of the net this is, to draw from.
+    place: usize,
+}
+
+impl NetBuilder {
+    /// `activation(input × weight + bias)`. The weight is `[inputs, members × width]` where the input is
+    /// shared, else `[members, inputs, width]`; parameters start from U(±1/√inputs), as PyTorch's do.
+    pub(crate) fn linear(&mut self, name: &str, input: Value, linear: Linear) -> Value {
+        let Linear { width, members, .. } = linear;
+        let shared = linear.shared_input || members == 1;
+        let inputs = if shared { input.width } else { input.width / members };
+        let shape =
+            if shared { vec![inputs, members * width] } else { vec![members, inputs, width] };
+        let init = Init::Uniform(1.0 / (inputs as f32).sqrt());
+        let weight = self.parameter(format!("{name}.weight"), shape, init.clone());
+        let bias = self.parameter(format!("{name}.bias"), vec![members * width], init);
+        let output = self.value(members * width);
+        let step = LinearStep {
+            input,
+            output,
+            weight,
+            bias,
+            products: if shared { 1 } else { members },
+            inputs,
+            outputs: if shared { members * width } else { width },
+            members,
+            activation: linear.activation,
+            dropout: Dropout::new(linear.dropout),
+            place: self.steps_taken(),
+        };
+        self.step(step);
+        output
+    }
+}
+
+impl Step for LinearStep {
+    fn forward(&self, shard: &Shard<'_>, arena: &mut Arena) {
+        let rows = shard.rows.len();
+        let mut output = arena.take(self.output);
+        let mut drawn = std::mem::take(&mut arena.drawn);
+        {
+            let input = arena.value(self.input, shard);
+            let weights = shard.weights(self.weight);
+            for product in 0..self.products {
+                let left = &input[product * self.inputs..];
+                let right = &weights[product * self.inputs * self.outputs..];
+                multiply(
+                    &mut output[product * self.outputs..],
+                    self.output.width,
+                    false,
+                    View::rows(left, rows, self.inputs, self.input.width),
+                    View::rows(right, self.inputs, self.outputs, self.outputs),
+                );
+            }
+        }
+        let bias = shard.weights(self.bias);
+        let width = self.output.width;
+        let dropout = self.dropout.zip(shard.dropout);
+        drawn.resize(width, 0);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, values) in output.chunks_exact_mut(width).enumerate() {
+                    match (self.activation, dropout) {
+                        (Activation::None, None) => add(values, bias),
+                        (Activation::Relu, None) => add_relu(values, bias),
+                        (activation, Some((dropout, key))) => {
+                            if activation == Activation::Relu {
+                                add_relu(values, bias);
+                            } else {
+                                add(values, bias);
+                            }
+                            draw(key, self.place, shard.rows.start + row, &mut drawn);
+                            drop_out(values, &drawn, dropout);
+                        }
+                    }
+                }
+            },
+        );
+        arena.drawn = drawn;
+        arena.put(self.output, output);
+    }
+
+    fn backward(&self, shard: &Shard<'_>, arena: &mut Arena, lane: &mut Lane<'_>) {
+        let rows = shard.rows.len();
+        let width = self.output.width;
+        let mut slope = arena.gradient(self.output);
+        let mut drawn = std::mem::take(&mut arena.drawn);
+        let dropout = self.dropout.zip(shard.dropout);
+        let add = lane.add;
+        drawn.resize(width, 0);
+        {
+            let output = arena.value(self.output, shard);
+            let bias = lane.of(shard, self.bias);
+            if !add {
+                bias.fill(0.0);
+            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (row, (slope, output)) in
+                        slope.chunks_exact_mut(width).zip(output.chunks_exact(width)).enumerate()
+                    {
+                        match (self.activation, dropout) {
+                            (Activation::None, None) => {}
+                            (Activation::Relu, dropout) => {
+                                // A value that was left out is zero, as one that was cut off is.
+                                relu_slope(slope, output, dropout.map_or(1.0, |(d, _)| d.scale));
+                            }
+                            (Activation::None, Some((dropout, key))) => {
+                                draw(key, self.place, shard.rows.start + row, &mut drawn);
+                                drop_out(slope, &drawn, dropout);
+                            }
+                        }
+                        self::add(bias, slope);
+                    }
+                },
+            );
+        }
+        {
+            let input = arena.value(self.input, shard);
+            let gradient = lane.of(shard, self.weight);
+            for product in 0..self.products {
+                let left = View::rows(
+                    &input[product * self.inputs..],
+                    rows,
+                    self.inputs,
+                    self.input.width,
+                );
+                let right = View::rows(&slope[product * self.outputs..], rows, self.outputs, width);
+                let target = &mut gradient[product * self.inputs * self.outputs..];
+                multiply(target, self.outputs, add, left.transposed(), right);
+            }
+        }
+        if let Some((mut target, add)) = arena.wanted(self.input) {
+            let weights = shard.weights(self.weight);
+            for product in 0..self.products {
+                let left = View::rows(&slope[product * self.outputs..], rows, self.outputs, width);
+                let right = &weights[product * self.inputs * self.outputs..];
+                let right = View::rows(right, self.inputs, self.outputs, self.outputs);
+                let target = &mut target[product * self.inputs..];
+                multiply(target, self.input.width, add, left, right.transposed());
+            }
+            arena.put_gradient(self.input, target);
+        }
+        arena.drawn = drawn;
+        arena.put_gradient(self.output, slope);
+    }
+
+    fn plain(&self, plain: &mut Plain<'_>) -> Result<()> {
+        let input = plain.value(self.input)?;
+        let rows = plain.rows();
+        let weight = plain.weight(self.weight)?;
+        let bias = plain.weight(self.bias)?;
+        let sums = if self.products == 1 {
+            input.matmul(&weight)?
+        } else {
+            input
+                .reshape((rows, self.members, self.inputs))?
+                .transpose(0, 1)?
+                .contiguous()?
+                .matmul(&weight)?
+                .transpose(0, 1)?
+                .contiguous()?
+                .reshape((rows, self.output.width))?
+        };
+        let mut values = sums.broadcast_add(&bias)?;
+        if self.activation == Activation::Relu {
+            values = values.relu()?;
+        }
+        if let Some((dropout, key)) = self.dropout.zip(plain.dropout()) {
+            let mut mask = vec![1.0; rows * self.output.width];
+            let mut drawn = vec![0; self.output.width];
+            for (row, mask) in mask.chunks_exact_mut(self.output.width).enumerate() {
+                draw(key, self.place, row, &mut drawn);
+                drop_out(mask, &drawn, dropout);
+            }
+            values = (values * plain.tensor(mask, (rows, self.output.width))?)?;
+        }
+        plain.put(self.output, values);
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn add(values: &mut [f32], others: &[f32]) {
+    for (value, other) in values.iter_mut().zip(others) {
+        *value += other;
+    }
+}
+
+#[inline(always)]
+fn add_relu(values: &mut [f32], bias: &[f32]) {
+    for (value, bias) in values.iter_mut().zip(bias) {
+        let sum = *value + bias;
+        // NaN stays NaN, so that a run that diverges says so.
+        *value = if sum < 0.0 { 0.0 } else { sum };
+    }
+}
+
+#[inline(always)]
+fn drop_out(values: &mut [f32], drawn: &[u16], dropout: Dropout) {
+    for (value, &drawn) in values.iter_mut().zip(drawn) {
+        *value *= if dropout.keeps(drawn) { dropout.scale } else { 0.0 };
+    }
+}
+
+#[inline(always)]
+fn relu_slope(slope: &mut [f32], output: &[f32], scale: f32) {
+    for (slope, &output) in slope.iter_mut().zip(output) {
+        *slope *= if output > 0.0 { scale } else { 0.0 };
+    }
+}

@@ -1,0 +1,4 @@
+//! The steps that nets are made of, one a file.
+
+pub(crate) mod gather;
+pub(crate) mod linear;

@@ -1,0 +1,156 @@
+//! Every fused step and loss against its plain twin, and against finite differences.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::loss::CrossEntropy;
+use super::*;
+
+fn layer(width: usize, members: usize, shared_input: bool, activation: Activation) -> Linear {
+    Linear { width, members, shared_input, activation, dropout: 0.25 }
+}
+
+/// Three nets side by side over dense values and two tables.
+fn net() -> Arc<Net> {
+    let mut net = NetBuilder::new(5, 2);
+    let input = net.gather("tables", &[(7, 3), (40, 2)], 1);
+    let hidden = net.linear("a", input, layer(9, 3, true, Activation::Relu));
+    let hidden = net.linear("b", hidden, layer(8, 3, false, Activation::None));
+    let output =
+        net.linear("c", hidden, Linear { dropout: 0.0, ..layer(4, 3, false, Activation::None) });
+    net.finish(output)
+}
+
+fn batch(rows: usize) -> Arc<Batch> {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let dense = (0..rows * 5).map(|_| random.random::<f32>() - 0.5).collect();
+    let codes = (0..rows).flat_map(|row| [(row % 7) as u32, (row * row % 40) as u32]).collect();
+    Arc::new(Batch { rows, dense, codes })
+}
+
+fn parameters(net: &Arc<Net>) -> Parameters {
+    Parameters::init(net, &Device::Cpu, &mut ChaCha8Rng::seed_from_u64(5)).expect("parameters")
+}
+
+/// A loss that looks at every output in its own way, and the gradient of all parameters.
+fn pull(parameters: &Parameters, batch: &Arc<Batch>, mode: Mode) -> (Vec<f32>, f32, Vec<f32>) {
+    let output = parameters.forward(batch.clone(), mode).expect("output");
+    let weights: Vec<f32> = (0..output.elem_count()).map(|at| (at as f32 * 0.37).sin()).collect();
+    let weights = Tensor::from_vec(weights, output.shape(), &Device::Cpu).expect("weights");
+    let loss = (output.tanh().expect("tanh") * weights).and_then(|t| t.sum_all()).expect("loss");
+    let gradient = parameters.gradient(&loss).expect("gradient").to_vec();
+    let values = output.flatten_all().and_then(|t| t.to_vec1()).expect("values");
+    (values, loss.to_scalar().expect("scalar"), gradient)
+}
+
+fn close(one: &[f32], other: &[f32], within: f32) {
+    assert_eq!(one.len(), other.len());
+    for (at, (one, other)) in one.iter().zip(other).enumerate() {
+        assert!((one - other).abs() <= within * (1.0 + other.abs()), "{at}: {one} and {other}");
+    }
+}
+
+#[test]
+fn a_fused_pass_is_its_plain_twin() {
+    let net = net();
+    for rows in [1, 127, 128, 300] {
+        for mode in [Mode::Score, Mode::Train(StepKey(11))] {
+            let fused = parameters(&net).with_fused(true);
+            let plain = parameters(&net).with_fused(false);
+            let batch = batch(rows);
+            if mode == Mode::Score {
+                let values = |parameters: &Parameters| {
+                    let output = parameters.forward(batch.clone(), mode).expect("output");
+                    output.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values")
+                };
+                close(&values(&fused), &values(&plain), 1e-5);
+                continue;
+            }
+            let (fused, fused_loss, fused_gradient) = pull(&fused, &batch, mode);
+            let (plain, plain_loss, plain_gradient) = pull(&plain, &batch, mode);
+            close(&fused, &plain, 1e-5);
+            close(&[fused_loss], &[plain_loss], 1e-5);
+            close(&fused_gradient, &plain_gradient, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn gradients_are_finite_differences() {
+    let net = net();
+    let parameters = parameters(&net).with_fused(true);
+    let batch = batch(20);
+    let mode = Mode::Train(StepKey(2));
+    let (_, _, gradient) = pull(&parameters, &batch, mode);
+    let start: Vec<f32> = parameters.flat().to_vec1().expect("values");
+    let (mut compared, mut kinks) = (0, 0);
+    for at in (0..start.len()).step_by(7) {
+        let moved = |by: f32| {
+            let mut values = start.clone();
+            values[at] += by;
+            let values = Tensor::from_vec(values, start.len(), &Device::Cpu).expect("values");
+            parameters.flat().set(&values).expect("set");
+            f64::from(pull(&parameters, &batch, mode).1)
+        };
+        let difference = |step: f32| (moved(step) - moved(-step)) / f64::from(2.0 * step);
+        let (wide, narrow) = (difference(1.0 / 512.0), difference(1.0 / 1024.0));
+        let found = f64::from(gradient[at]);
+        // The loss is a float32 sum of some hundred terms.
+        let within = 1e-2 * (1.0 + found.abs());
+        // Where a ReLU turns between two points, the two differences disagree and say nothing.
+        if (wide - narrow).abs() > within / 2.0 {
+            kinks += 1;
+            continue;
+        }
+        compared += 1;
+        assert!((narrow - found).abs() < within, "{at}: {narrow} {found}");
+    }
+    assert!(compared > 8 * kinks, "{compared} compared, {kinks} at a kink");
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let net = net();
+    let bits = |threads| {
+        threads::with_threads(threads, || {
+            let (values, _, gradient) =
+                pull(&parameters(&net).with_fused(true), &batch(2_000), Mode::Train(StepKey(4)));
+            values.into_iter().chain(gradient).map(f32::to_bits).collect::<Vec<_>>()
+        })
+        .expect("threads")
+    };
+    let one = bits(1);
+    assert_eq!(bits(2), one);
+    assert_eq!(bits(5), one);
+}
+
+#[test]
+fn a_table_forgets_the_batch_before() {
+    let net = net();
+    let used = parameters(&net).with_fused(true);
+    pull(&used, &batch(300), Mode::Train(StepKey(1)));
+    let again = pull(&used, &batch(3), Mode::Train(StepKey(1))).2;
+    let fresh = pull(&parameters(&net).with_fused(true), &batch(3), Mode::Train(StepKey(1))).2;
+    assert_eq!(again, fresh);
+}
+
+#[test]
+fn cross_entropy_is_its_plain_twin() {
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    let logits: Vec<f32> = (0..300 * 3 * 4).map(|_| random.random::<f32>() * 20.0 - 10.0).collect();
+    let logits = candle_core::Var::from_vec(logits, (300, 12), &Device::Cpu).expect("logits");
+    let loss = CrossEntropy { labels: (0..300).map(|row| row % 4).collect(), classes: 4 };
+    let one = |loss: Tensor| {
+        let slopes = loss.backward().expect("slopes");
+        let slopes = slopes.get(&logits).expect("of the logits");
+        let slopes: Vec<f32> = slopes.flatten_all().and_then(|t| t.to_vec1()).expect("values");
+        (loss.to_scalar::<f32>().expect("scalar"), slopes)
+    };
+    let (fused, fused_slopes) = one(loss.clone().of(&logits).expect("loss"));
+    let (plain, plain_slopes) = one(loss.plain(&logits).expect("loss"));
+    close(&[fused], &[plain], 1e-5);
+    close(&fused_slopes, &plain_slopes, 1e-6);
+}
