@@ -9,6 +9,7 @@ mod inputs;
 mod level;
 mod number;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use calendar::CalendarPart;
@@ -46,14 +47,26 @@ impl Features {
         self.numbers.iter().map(|number| number.encoder.width()).sum()
     }
 
-    /// The dense values of these rows, row-major.
-    pub(crate) fn dense(&self, inputs: &Inputs, rows: impl Iterator<Item = usize>) -> Vec<f32> {
-        let mut dense = Vec::with_capacity(rows.size_hint().0 * self.dense_width());
-        for row in rows {
-            for (number, &value) in self.numbers.iter().zip(inputs.numbers(row)) {
-                number.encoder.encode(value, &mut dense);
-            }
+    /// The dense values of these rows, row-major; on all cores.
+    pub(crate) fn dense(&self, inputs: &Inputs, rows: &[usize]) -> Vec<f32> {
+        /// Rows that one core takes at once.
+        const ROWS: usize = 64;
+        let widths: Vec<usize> = self.numbers.iter().map(|number| number.encoder.width()).collect();
+        let width: usize = widths.iter().sum();
+        if width == 0 {
+            return vec![];
         }
+        let mut dense = vec![0.0; rows.len() * width];
+        dense.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS)).for_each(|(dense, rows)| {
+            for (mut dense, &row) in dense.chunks_exact_mut(width).zip(rows) {
+                let numbers = self.numbers.iter().zip(&widths).zip(inputs.numbers(row));
+                for ((number, &width), &value) in numbers {
+                    let (own, rest) = dense.split_at_mut(width);
+                    number.encoder.encode(value, own);
+                    dense = rest;
+                }
+            }
+        });
         dense
     }
 }

@@ -53,29 +53,33 @@ impl NumberEncoder {
         }
     }
 
-    pub(crate) fn encode(&self, value: f32, dense: &mut Vec<f32>) {
+    /// Fills what this number becomes, [`Self::width`] values.
+    pub(crate) fn encode(&self, value: f32, dense: &mut [f32]) {
         let value = f64::from(value);
+        dense.fill(0.0);
         match self {
             Self::Piecewise { center, scale, edges, missing } => {
                 if value.is_nan() && *missing {
-                    dense.extend(std::iter::repeat_n(0.0, self.width() - 1));
-                    dense.push(1.0);
+                    dense[dense.len() - 1] = 1.0;
                     return;
                 }
                 let value = if value.is_nan() { *center } else { value };
                 let scaled = (value - center) / scale;
-                dense.push((scaled / (1.0 + (scaled / CLIP).powi(2)).sqrt()) as f32);
-                for edge in edges.windows(2) {
-                    dense.push((((value - edge[0]) / (edge[1] - edge[0])).clamp(0.0, 1.0)) as f32);
-                }
-                if *missing {
-                    dense.push(0.0);
+                dense[0] = (scaled / (1.0 + (scaled / CLIP).powi(2)).sqrt()) as f32;
+                // Full bins, then the one that the value lies in, then empty ones.
+                let above = edges.partition_point(|&edge| edge <= value);
+                let full = above.saturating_sub(1);
+                dense[1..=full].fill(1.0);
+                if above > 0 && above < edges.len() {
+                    let (low, high) = (edges[above - 1], edges[above]);
+                    dense[above] = ((value - low) / (high - low)) as f32;
                 }
             }
             Self::Normal { values, scores, missing } => {
-                dense.push(if value.is_nan() { 0.0 } else { interpolate(values, scores, value) });
-                if *missing {
-                    dense.push(if value.is_nan() { 1.0 } else { 0.0 });
+                if !value.is_nan() {
+                    dense[0] = interpolate(values, scores, value);
+                } else if *missing {
+                    dense[1] = 1.0;
                 }
             }
         }
@@ -192,9 +196,8 @@ mod tests {
     use super::*;
 
     fn encoded(encoder: &NumberEncoder, value: f32) -> Vec<f32> {
-        let mut dense = vec![];
+        let mut dense = vec![f32::NAN; encoder.width()];
         encoder.encode(value, &mut dense);
-        assert_eq!(dense.len(), encoder.width());
         assert!(dense.iter().all(|value| value.is_finite()), "{dense:?}");
         dense
     }

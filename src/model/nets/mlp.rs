@@ -75,7 +75,7 @@ impl MlpShape {
 /// Gathers and encodes rows.
 pub(crate) fn encoded(features: &Features, inputs: &Inputs, rows: &[usize]) -> Arc<Batch> {
     let codes = rows.iter().flat_map(|&row| inputs.codes(row).iter().copied()).collect();
-    let dense = features.dense(inputs, rows.iter().copied());
+    let dense = features.dense(inputs, rows);
     Arc::new(Batch { rows: rows.len(), dense, codes })
 }
 
