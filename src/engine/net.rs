@@ -147,7 +147,8 @@ impl NetBuilder {
         ParameterId(self.declared.len() - 1)
     }
 
-    /// A parameter that no step reads: its loss asks for it by name.
+    /// A parameter that no step reads, for tests whose loss asks for it by name.
+    #[cfg(test)]
     pub(crate) fn free(&mut self, name: &str, values: Vec<f32>, shape: &[usize]) {
         self.parameter(name.to_owned(), shape.to_vec(), Init::Values(values));
     }
@@ -161,6 +162,7 @@ impl NetBuilder {
     }
 
     /// A net of free parameters alone.
+    #[cfg(test)]
     pub(crate) fn finish_without_output(self) -> Arc<Net> {
         let output = self.dense();
         self.finish(output)

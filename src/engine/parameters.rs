@@ -101,7 +101,8 @@ impl Parameters {
         self
     }
 
-    /// A parameter as a tensor that training differentiates, for losses that a net's steps don't make.
+    /// A free parameter as a tensor that training differentiates.
+    #[cfg(test)]
     pub(crate) fn tensor(&self, name: &str) -> Result<Tensor> {
         let declared = self
             .net

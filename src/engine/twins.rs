@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::loss::CrossEntropy;
+use super::loss::{CrossEntropy, Pinball};
 use super::*;
 
 fn layer(width: usize, members: usize, shared_input: bool, activation: Activation) -> Linear {
@@ -24,9 +24,19 @@ fn net() -> Arc<Net> {
     net.finish(output)
 }
 
-fn batch(rows: usize) -> Arc<Batch> {
+/// A forecasting net: two maps side by side, and quantiles around the first.
+fn forecaster() -> Arc<Net> {
+    let mut net = NetBuilder::new(6, 2);
+    let input = net.dense();
+    let maps =
+        net.linear("map", input, Linear { dropout: 0.0, ..layer(4, 2, false, Activation::None) });
+    let output = net.quantiles("offsets", maps, 5, 2);
+    net.finish(output)
+}
+
+fn batch(net: &Net, rows: usize) -> Arc<Batch> {
     let mut random = ChaCha8Rng::seed_from_u64(3);
-    let dense = (0..rows * 5).map(|_| random.random::<f32>() - 0.5).collect();
+    let dense = (0..rows * net.dense).map(|_| random.random::<f32>() - 0.5).collect();
     let codes = (0..rows).flat_map(|row| [(row % 7) as u32, (row * row % 40) as u32]).collect();
     Arc::new(Batch { rows, dense, codes })
 }
@@ -55,12 +65,14 @@ fn close(one: &[f32], other: &[f32], within: f32) {
 
 #[test]
 fn a_fused_pass_is_its_plain_twin() {
-    let net = net();
-    for rows in [1, 127, 128, 300] {
-        for mode in [Mode::Score, Mode::Train(StepKey(11))] {
+    let modes = [Mode::Score, Mode::Train(StepKey(11))];
+    for (rows, net) in
+        [1, 127, 128, 300].into_iter().flat_map(|rows| [(rows, net()), (rows, forecaster())])
+    {
+        for mode in modes {
             let fused = parameters(&net).with_fused(true);
             let plain = parameters(&net).with_fused(false);
-            let batch = batch(rows);
+            let batch = batch(&net, rows);
             if mode == Mode::Score {
                 let values = |parameters: &Parameters| {
                     let output = parameters.forward(batch.clone(), mode).expect("output");
@@ -82,7 +94,7 @@ fn a_fused_pass_is_its_plain_twin() {
 fn gradients_are_finite_differences() {
     let net = net();
     let parameters = parameters(&net).with_fused(true);
-    let batch = batch(20);
+    let batch = batch(&net, 20);
     let mode = Mode::Train(StepKey(2));
     let (_, _, gradient) = pull(&parameters, &batch, mode);
     let start: Vec<f32> = parameters.flat().to_vec1().expect("values");
@@ -116,8 +128,11 @@ fn the_number_of_threads_changes_no_bit() {
     let net = net();
     let bits = |threads| {
         threads::with_threads(threads, || {
-            let (values, _, gradient) =
-                pull(&parameters(&net).with_fused(true), &batch(2_000), Mode::Train(StepKey(4)));
+            let (values, _, gradient) = pull(
+                &parameters(&net).with_fused(true),
+                &batch(&net, 2_000),
+                Mode::Train(StepKey(4)),
+            );
             values.into_iter().chain(gradient).map(f32::to_bits).collect::<Vec<_>>()
         })
         .expect("threads")
@@ -131,10 +146,51 @@ fn the_number_of_threads_changes_no_bit() {
 fn a_table_forgets_the_batch_before() {
     let net = net();
     let used = parameters(&net).with_fused(true);
-    pull(&used, &batch(300), Mode::Train(StepKey(1)));
-    let again = pull(&used, &batch(3), Mode::Train(StepKey(1))).2;
-    let fresh = pull(&parameters(&net).with_fused(true), &batch(3), Mode::Train(StepKey(1))).2;
+    pull(&used, &batch(&net, 300), Mode::Train(StepKey(1)));
+    let again = pull(&used, &batch(&net, 3), Mode::Train(StepKey(1))).2;
+    let fresh =
+        pull(&parameters(&net).with_fused(true), &batch(&net, 3), Mode::Train(StepKey(1))).2;
     assert_eq!(again, fresh);
+}
+
+#[test]
+fn the_location_answers_to_the_median_alone() {
+    // All that pulls at the other levels leaves the first map as it is.
+    let net = forecaster();
+    let parameters = parameters(&net).with_fused(true);
+    let output = parameters.forward(batch(&net, 30), Mode::Train(StepKey(0))).expect("output");
+    let median = output.narrow(1, 8, 4).and_then(|median| median.sum_all()).expect("a sum");
+    let loss = (output.sum_all().expect("a sum") - median).expect("the rest");
+    let gradient = parameters.gradient(&loss).expect("gradient").to_vec();
+    let map =
+        parameters.declared().iter().find(|declared| declared.name == "map.weight").expect("it");
+    let (location, spread) = gradient[map.start..map.start + map.len()].split_at(map.len() / 2);
+    assert!(location.iter().all(|slope| *slope == 0.0), "{location:?}");
+    // Offsets are zero at first, so nothing pulls at the spread either, but at them.
+    assert!(spread.iter().all(|slope| *slope == 0.0), "{spread:?}");
+    assert!(gradient.iter().any(|slope| *slope != 0.0));
+}
+
+#[test]
+fn pinball_is_its_plain_twin() {
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    let mut draw =
+        |count: usize| (0..count).map(|_| random.random::<f32>() * 4.0 - 2.0).collect::<Vec<_>>();
+    let forecasts =
+        candle_core::Var::from_vec(draw(200 * 12), (200, 12), &Device::Cpu).expect("a variable");
+    let mut targets = draw(200 * 4);
+    targets.iter_mut().step_by(7).for_each(|target| *target = f32::NAN);
+    let loss = Pinball { targets, horizon: 4, levels: vec![(0.1, 0.5), (0.5, 2.0), (0.9, 0.5)] };
+    let one = |loss: Tensor| {
+        let slopes = loss.backward().expect("slopes");
+        let slopes = slopes.get(&forecasts).expect("of the forecasts");
+        let slopes: Vec<f32> = slopes.flatten_all().and_then(|t| t.to_vec1()).expect("values");
+        (loss.to_scalar::<f32>().expect("scalar"), slopes)
+    };
+    let (fused, fused_slopes) = one(loss.clone().of(&forecasts).expect("loss"));
+    let (plain, plain_slopes) = one(loss.plain(&forecasts).expect("loss"));
+    close(&[fused], &[plain], 1e-5);
+    close(&fused_slopes, &plain_slopes, 1e-6);
 }
 
 #[test]

@@ -10,13 +10,16 @@ mod score;
 mod windows;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use crate::data::{DataSettings, Dataset, SeriesSet, season};
-use crate::engine::{NetBuilder, Parameters};
+use crate::engine::loss::Pinball;
+use crate::engine::{Activation, Batch, Linear, Mode, NetBuilder, Parameters, StepKey};
 use crate::error::{Error, Result, closest};
 use crate::metrics;
 use crate::model::forecasting::{LEVELS, MEDIAN, Spec, Window, net};
@@ -145,14 +148,35 @@ fn start(
     let narrow = |values: &[f64]| values.iter().map(|value| *value as f32).collect::<Vec<f32>>();
     let (weight, bias) = map.split_at(look_back * horizon);
     let offsets = calibrate::offsets(set, ends, shape, map);
-    let mut net = NetBuilder::new(0, 0);
-    net.free(net::LOCATION_WEIGHT, narrow(weight), &[look_back, horizon]);
-    net.free(net::LOCATION_BIAS, narrow(bias), &[horizon]);
-    net.free(net::SPREAD_WEIGHT, vec![0.0; look_back * horizon], &[look_back, horizon]);
-    net.free(net::SPREAD_BIAS, vec![net::UNIT_SPREAD as f32; horizon], &[horizon]);
-    net.free(net::OFFSETS, narrow(&offsets), &[LEVELS.len() - 1, horizon]);
-    // Nothing here is drawn: ridge says where every parameter starts.
-    Parameters::init(&net.finish_without_output(), device, &mut stream(0, Purpose::Init, 0))
+    let both = |location: Vec<f32>, spread: f32| {
+        let zeros = std::iter::repeat_n(spread, location.len());
+        location.iter().copied().chain(zeros).collect::<Vec<f32>>()
+    };
+    let mut builder = NetBuilder::new(2 * look_back, 0);
+    let input = builder.dense();
+    let maps = Linear {
+        width: horizon,
+        members: 2,
+        shared_input: false,
+        activation: Activation::None,
+        dropout: 0.0,
+    };
+    let maps = builder.linear("map", input, maps);
+    let output = builder.quantiles(net::OFFSETS, maps, LEVELS.len(), MEDIAN);
+    // Nothing here stays as it is drawn: ridge says where every parameter starts.
+    let parameters =
+        Parameters::init(&builder.finish(output), device, &mut stream(0, Purpose::Init, 0))?;
+    let tensor = |values: Vec<f32>, shape: &[usize]| -> Result<Tensor> {
+        Ok(Tensor::from_vec(values, shape, device)?)
+    };
+    let bias = both(narrow(bias), net::UNIT_SPREAD as f32);
+    parameters
+        .restore(&BTreeMap::from([
+            (net::MAP_WEIGHT.into(), tensor(both(narrow(weight), 0.0), &[2, look_back, horizon])?),
+            (net::MAP_BIAS.into(), tensor(bias, &[2 * horizon])?),
+            (net::OFFSETS.into(), tensor(narrow(&offsets), &[LEVELS.len() - 1, horizon])?),
+        ]))
+        .map(|()| parameters)
 }
 
 /// What validation looks at, its windows made once.
@@ -227,38 +251,14 @@ impl Learner for Forecaster {
     }
 
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
-        let batch = self.batch(units, random)?;
-        let names = [
-            net::LOCATION_WEIGHT,
-            net::LOCATION_BIAS,
-            net::SPREAD_WEIGHT,
-            net::SPREAD_BIAS,
-            net::OFFSETS,
-        ];
-        let [weight, bias, spread_weight, spread_bias, offsets] =
-            names.map(|name| self.parameters.tensor(name));
-        let (weight, bias, offsets) = (weight?, bias?, offsets?);
-        let (spread_weight, spread_bias) = (spread_weight?, spread_bias?);
-        let location = batch.inputs.matmul(&weight)?.broadcast_add(&bias)?;
-        let error = ((&batch.targets - &location)? * &batch.mask)?;
-        let absolute = error.abs()?.sum_all()?;
-
-        // The location is the median and answers to its own loss alone: the spread takes it as given.
-        let spread = batch.inputs.abs()?.matmul(&spread_weight)?.broadcast_add(&spread_bias)?;
-        let spread = softplus(&spread)?.unsqueeze(1)?;
-        let excess = error.detach().unsqueeze(1)?;
-        let mask = batch.mask.unsqueeze(1)?;
-        let away = spread.broadcast_mul(&offsets.unsqueeze(0)?)?.broadcast_mul(&mask)?;
-        let excess = excess.broadcast_sub(&away)?;
-        let levels: Vec<f32> = (0..LEVELS.len())
-            .filter(|level| *level != MEDIAN)
-            .map(|level| LEVELS[level] as f32)
-            .collect();
-        let levels = Tensor::from_vec(levels, (1, LEVELS.len() - 1, 1), self.parameters.device())?;
-        let pinball = (excess.broadcast_mul(&levels)? + excess.neg()?.relu()?)?.sum_all()?;
-
-        let total = (absolute + (pinball * (2.0 / (LEVELS.len() - 1) as f64))?)?;
-        Ok((total / batch.count.max(1.0))?)
+        let (batch, targets) = self.batch(units, random);
+        let forecasts = self.parameters.forward(batch, Mode::Train(StepKey(0)))?;
+        // The median's own loss is the absolute error; the others share as much among them.
+        let others = 2.0 / (LEVELS.len() - 1) as f32;
+        let weighed =
+            |(at, &level): (usize, &f64)| (level as f32, if at == MEDIAN { 2.0 } else { others });
+        let levels = LEVELS.iter().enumerate().map(weighed).collect();
+        Pinball { targets, horizon: self.shape.horizon, levels }.of(&forecasts)
     }
 
     fn validate(&self) -> Result<Validation> {
@@ -284,47 +284,39 @@ impl Learner for Forecaster {
     }
 }
 
-/// Windows as tensors.
-struct Batch {
-    inputs: Tensor,
-    targets: Tensor,
-    /// One where the target was observed.
-    mask: Tensor,
-    count: f64,
-}
-
 impl Forecaster {
     fn fitted(&self, weights: BTreeMap<String, Tensor>) -> Result<ForecastingModel> {
         ForecastingModel::new(self.spec.clone(), weights, self.parameters.device())
     }
 
-    fn batch(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Batch> {
+    /// The windows' values beside their sizes, and their targets: NaN where there is nothing to learn.
+    fn batch(&self, units: &[usize], random: &mut ChaCha8Rng) -> (Arc<Batch>, Vec<f32>) {
         let Shape { look_back, horizon, .. } = self.shape;
-        let mut inputs = Vec::with_capacity(units.len() * look_back);
+        let picked: Vec<usize> = units.iter().map(|&unit| self.pick(unit, random)).collect();
+        let windows: Vec<(Vec<f32>, Vec<f32>)> = picked
+            .par_iter()
+            .map(|&number| {
+                let (series, origin) = self.origins.get(number);
+                let window = self
+                    .shape
+                    .window(&self.set, series, origin)
+                    .expect("a training window has an observation before it");
+                let inputs = window.inputs.iter().map(|input| *input as f32);
+                let sizes = inputs.clone().map(f32::abs);
+                let of = (series, origin);
+                let targets =
+                    choose::scaled_targets(&self.set, &self.ends, of, &self.shape, &window);
+                let seen = |value: f64| if window.still { f32::NAN } else { value as f32 };
+                (inputs.chain(sizes).collect(), targets.into_iter().map(seen).collect())
+            })
+            .collect();
+        let mut dense = Vec::with_capacity(units.len() * 2 * look_back);
         let mut targets = Vec::with_capacity(units.len() * horizon);
-        let mut mask = Vec::with_capacity(units.len() * horizon);
-        for &unit in units {
-            let (series, origin) = self.origins.get(self.pick(unit, random));
-            let window = self
-                .shape
-                .window(&self.set, series, origin)
-                .expect("a training window has an observation before it");
-            inputs.extend(window.inputs.iter().map(|input| *input as f32));
-            let of = (series, origin);
-            for value in choose::scaled_targets(&self.set, &self.ends, of, &self.shape, &window) {
-                let seen = !value.is_nan() && !window.still;
-                targets.push(if seen { value as f32 } else { 0.0 });
-                mask.push(if seen { 1.0_f32 } else { 0.0 });
-            }
+        for (inputs, wanted) in windows {
+            dense.extend(inputs);
+            targets.extend(wanted);
         }
-        let count = mask.iter().map(|seen| f64::from(*seen)).sum();
-        let device = self.parameters.device();
-        Ok(Batch {
-            inputs: Tensor::from_vec(inputs, (units.len(), look_back), device)?,
-            targets: Tensor::from_vec(targets, (units.len(), horizon), device)?,
-            mask: Tensor::from_vec(mask, (units.len(), horizon), device)?,
-            count,
-        })
+        (Arc::new(Batch { rows: units.len(), dense, codes: vec![] }), targets)
     }
 
     /// The window that a unit stands for: itself, or one drawn of its share where there are more.
@@ -356,12 +348,6 @@ impl Forecaster {
         }
         Ok(Validation { monitor: errors.relative_to(self.valid.reference), metrics })
     }
-}
-
-/// log(1 + eˣ), without overflow.
-fn softplus(values: &Tensor) -> Result<Tensor> {
-    let tail = ((values.abs()?.neg()?.exp()? + 1.0)?).log()?;
-    Ok((values.relu()? + tail)?)
 }
 
 #[cfg(test)]

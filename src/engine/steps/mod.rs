@@ -2,3 +2,4 @@
 
 pub(crate) mod gather;
 pub(crate) mod linear;
+mod quantiles;

@@ -9,10 +9,10 @@ use candle_core::Tensor;
 
 use crate::error::{Error, Result};
 
-pub(crate) const LOCATION_WEIGHT: &str = "location.weight";
-pub(crate) const LOCATION_BIAS: &str = "location.bias";
-pub(crate) const SPREAD_WEIGHT: &str = "spread.weight";
-pub(crate) const SPREAD_BIAS: &str = "spread.bias";
+/// Both maps, that of the location first: `[2, look-back, horizon]` and `[2 × horizon]`.
+pub(crate) const MAP_WEIGHT: &str = "map.weight";
+pub(crate) const MAP_BIAS: &str = "map.bias";
+/// `[levels − 1, horizon]`.
 pub(crate) const OFFSETS: &str = "spread.offsets";
 
 /// The quantile levels that are forecast.
@@ -63,12 +63,16 @@ impl Net {
             let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
             Ok(values.into_iter().map(f64::from).collect())
         };
+        let mut location_weight = read(MAP_WEIGHT, &[2, look_back, horizon])?;
+        let spread_weight = location_weight.split_off(look_back * horizon);
+        let mut location_bias = read(MAP_BIAS, &[2 * horizon])?;
+        let spread_bias = location_bias.split_off(horizon);
         Ok(Self {
             horizon,
-            location_weight: read(LOCATION_WEIGHT, &[look_back, horizon])?,
-            location_bias: read(LOCATION_BIAS, &[horizon])?,
-            spread_weight: read(SPREAD_WEIGHT, &[look_back, horizon])?,
-            spread_bias: read(SPREAD_BIAS, &[horizon])?,
+            location_weight,
+            location_bias,
+            spread_weight,
+            spread_bias,
             offsets: read(OFFSETS, &[LEVELS.len() - 1, horizon])?,
         })
     }
