@@ -16,6 +16,7 @@ pub(crate) mod train;
 pub(crate) mod eval;
 pub(crate) mod model;
 pub(crate) mod engine;
+pub(crate) mod trees;
 pub(crate) mod data;
 pub(crate) mod metrics;
 

@@ -10,6 +10,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("metrics", ""),
     ("engine", ""),
     ("registry", ""),
+    ("trees", ""),
     ("data", "sys"),
     ("scaffold", "sys data"),
     ("model", "data engine sys"),
