@@ -241,6 +241,20 @@ impl<'a> Training<'a> {
             }
         }
         let (rate, decay) = (train.learning_rate, train.weight_decay);
+        let unused = [
+            ("batch", train.batch.is_some()),
+            ("learning_rate", rate.is_some()),
+            ("weight_decay", decay.is_some()),
+        ];
+        if let Some((key, _)) = unused.iter().find(|(_, set)| *set)
+            && self.learner.steps_per_epoch().is_some()
+        {
+            return Err(Error::user(format!(
+                "train.{key} means nothing to {}",
+                self.learner.kind()
+            ))
+            .hint("leave it out; what trees can be told stands under [model]"));
+        }
         if let Some(rate) = rate.filter(|rate| !(*rate > 0.0 && rate.is_finite())) {
             return Err(Error::user(format!("train.learning_rate is {rate}"))
                 .hint("give it more than 0, such as `--set train.learning_rate=0.001`"));
@@ -353,7 +367,7 @@ impl<'a> Training<'a> {
             Some(state) => state,
             None => fresh_state(learner)?,
         };
-        parameters
+        learner
             .restore(&state.weights)
             .context(|| format!("the checkpoint of run {} does not fit", run.short_id()))?;
         let mut log = run.metrics_log(state.progress.epoch)?;
@@ -417,7 +431,7 @@ impl<'a> Training<'a> {
         reason: StopReason,
         ui: &Ui,
     ) -> Result<TrainOutcome> {
-        self.learner.parameters().restore(&state.best)?;
+        self.learner.restore(&state.best)?;
         let model = self.learner.model()?;
         let context = PackageContext {
             name: run.manifest.name.clone(),

@@ -161,8 +161,7 @@ impl NetBuilder {
         self.steps.len()
     }
 
-    /// A net of free parameters alone.
-    #[cfg(test)]
+    /// A net of free parameters alone, or of none.
     pub(crate) fn finish_without_output(self) -> Arc<Net> {
         let output = self.dense();
         self.finish(output)

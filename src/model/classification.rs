@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::data::{ColumnKind, DataSettings, Table};
 use crate::error::Result;
 use crate::model::Probabilities;
+use crate::model::boosted::{self, Columns};
 use crate::model::features::{Features, Inputs};
 use crate::model::labels::class_indices;
 use crate::model::logistic::{Design, Logistic};
 use crate::model::nets::{Mlp, MlpShape, encoded};
+use crate::trees;
 
 /// Rows scored at once, so that memory does not grow with the file.
 const CHUNK: usize = 4096;
@@ -30,7 +32,9 @@ pub(crate) struct Spec {
     /// The positive one of two classes.
     pub positive: Option<usize>,
     pub features: Features,
-    pub net: MlpShape,
+    /// Absent where the model is trees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<MlpShape>,
     /// The baselines: the share of each class, and the columns of the logistic regression.
     pub prior: Vec<f64>,
     pub logistic: Design,
@@ -40,8 +44,14 @@ pub(crate) struct Spec {
 pub(crate) struct ClassificationModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
-    net: Mlp,
+    estimator: Estimator,
     logistic: Logistic,
+}
+
+#[derive(Clone, Debug)]
+enum Estimator {
+    Net(Mlp),
+    Trees(trees::Model),
 }
 
 impl ClassificationModel {
@@ -50,9 +60,12 @@ impl ClassificationModel {
         weights: BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self> {
-        let net = Mlp::from_weights(&spec.net, &weights, device)?;
+        let estimator = match &spec.net {
+            Some(shape) => Estimator::Net(Mlp::from_weights(shape, &weights, device)?),
+            None => Estimator::Trees(boosted::from_weights(&weights)?),
+        };
         let logistic = Logistic::from_weights(&spec.logistic, spec.classes.len(), &weights)?;
-        Ok(Self { spec, weights, net, logistic })
+        Ok(Self { spec, weights, estimator, logistic })
     }
 
     pub(crate) fn classes(&self) -> &[String] {
@@ -67,7 +80,13 @@ impl ClassificationModel {
         let mut values = Vec::with_capacity(table.rows * self.spec.classes.len());
         for rows in chunks(table.rows) {
             let inputs = Inputs::read(&self.spec.features, table, rows)?;
-            values.extend(probabilities(&self.net, &self.spec.features, &inputs)?);
+            values.extend(match &self.estimator {
+                Estimator::Net(net) => probabilities(net, &self.spec.features, &inputs)?,
+                Estimator::Trees(trees) => {
+                    let answers = trees.predict(&Columns::new(&inputs).as_columns())?;
+                    boosted::probabilities(answers, self.spec.classes.len())
+                }
+            });
         }
         Ok(Probabilities { classes: self.spec.classes.clone(), values })
     }

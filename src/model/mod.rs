@@ -3,6 +3,7 @@
 //! A [`Model`] is fitted and scores tables; it knows nothing of how it was trained.
 
 pub(crate) mod answers;
+pub(crate) mod boosted;
 pub(crate) mod classification;
 pub(crate) mod contents;
 pub(crate) mod example;

@@ -1,4 +1,6 @@
-//! The classification learner: rows, a net over their features, cross-entropy.
+//! The classification learner: rows, a net over their features, cross-entropy; or boosted trees.
+
+mod trees;
 
 use candle_core::{Device, Tensor};
 use rand::RngCore;
@@ -38,47 +40,29 @@ pub(crate) fn learner(
     seed: u64,
     device: &Device,
 ) -> Result<Box<dyn Learner>> {
-    let kind = estimator(model, &["mlp"])?;
+    match estimator(model, &["mlp", "trees"])? {
+        "trees" => trees::learner(dataset, settings, model, seed, device),
+        kind => net(kind, dataset, settings, model, seed, device),
+    }
+}
+
+fn net(
+    kind: &'static str,
+    dataset: &Dataset,
+    settings: &DataSettings,
+    model: &ModelSettings,
+    seed: u64,
+    device: &Device,
+) -> Result<Box<dyn Learner>> {
     let mlp = MlpSettings::read(
         model,
         &MlpSettings { hidden: vec![96, 96], dropout: 0.1, members: 4, embedding: 24, bins: 32 },
     )?;
-    if dataset.valid.rows == 0 {
-        return Err(Error::user("no rows are held out for validation")
-            .hint("raise `valid` of `data.split`, or give more data"));
-    }
-
-    let classes = classes_of(&dataset.train, &settings.target)?;
-    let labels = class_indices(&dataset.train, &settings.target, &classes)?;
-    let valid_labels = class_indices(&dataset.valid, &settings.target, &classes)?;
-    let positive = positive_of(settings, &classes, &labels)?;
-
-    let names = dataset.features(settings, Task::Classification);
-    let style = NumberStyle::Piecewise { bins: mlp.bins };
-    let features = Features::fit(&dataset.train, &names, style)?;
-    let train = Inputs::read(&features, &dataset.train, 0..dataset.train.rows)?;
-    let valid = Inputs::read(&features, &dataset.valid, 0..dataset.valid.rows)?;
-
-    let logistic = fit(Design::fit(&features, &train), &train, &labels, classes.len());
-    let prior = (0..classes.len())
-        .map(|class| {
-            labels.iter().filter(|label| **label == class).count() as f64 / labels.len() as f64
-        })
-        .collect();
-
-    let shape = MlpShape::new(&features, &mlp, classes.len());
+    let Prepared { mut spec, logistic, train, labels, valid, valid_labels } =
+        Prepared::new(kind, dataset, settings, mlp.bins)?;
+    let shape = MlpShape::new(&spec.features, &mlp, spec.classes.len());
     let net = Mlp::init(&shape, mlp.dropout, device, &mut stream(seed, Purpose::Init, 0))?;
-    let spec = Spec {
-        kind: kind.into(),
-        data: settings.clone(),
-        kinds: dataset.kinds(),
-        classes,
-        positive,
-        features,
-        net: shape,
-        prior,
-        logistic: logistic.design.clone(),
-    };
+    spec.net = Some(shape);
     let labels = labels.into_iter().map(|label| label as u32).collect();
     Ok(Box::new(ClassificationLearner {
         kind,
@@ -90,6 +74,57 @@ pub(crate) fn learner(
         valid,
         valid_labels,
     }))
+}
+
+/// What every classifier has before it learns: classes, features, baselines, and the rows as it reads them.
+struct Prepared {
+    /// Without a net.
+    spec: Spec,
+    logistic: Logistic,
+    train: Inputs,
+    labels: Vec<usize>,
+    valid: Inputs,
+    valid_labels: Vec<usize>,
+}
+
+impl Prepared {
+    fn new(kind: &str, dataset: &Dataset, settings: &DataSettings, bins: usize) -> Result<Self> {
+        if dataset.valid.rows == 0 {
+            return Err(Error::user("no rows are held out for validation")
+                .hint("raise `valid` of `data.split`, or give more data"));
+        }
+
+        let classes = classes_of(&dataset.train, &settings.target)?;
+        let labels = class_indices(&dataset.train, &settings.target, &classes)?;
+        let valid_labels = class_indices(&dataset.valid, &settings.target, &classes)?;
+        let positive = positive_of(settings, &classes, &labels)?;
+
+        let names = dataset.features(settings, Task::Classification);
+        let style = NumberStyle::Piecewise { bins };
+        let features = Features::fit(&dataset.train, &names, style)?;
+        let train = Inputs::read(&features, &dataset.train, 0..dataset.train.rows)?;
+        let valid = Inputs::read(&features, &dataset.valid, 0..dataset.valid.rows)?;
+
+        let logistic = fit(Design::fit(&features, &train), &train, &labels, classes.len());
+        let prior = (0..classes.len())
+            .map(|class| {
+                labels.iter().filter(|label| **label == class).count() as f64 / labels.len() as f64
+            })
+            .collect();
+
+        let spec = Spec {
+            kind: kind.into(),
+            data: settings.clone(),
+            kinds: dataset.kinds(),
+            classes,
+            positive,
+            features,
+            net: None,
+            prior,
+            logistic: logistic.design.clone(),
+        };
+        Ok(Self { spec, logistic, train, labels, valid, valid_labels })
+    }
 }
 
 impl Learner for ClassificationLearner {
@@ -123,22 +158,7 @@ impl Learner for ClassificationLearner {
 
     fn validate(&self) -> Result<Validation> {
         let answer = probabilities(&self.net, &self.spec.features, &self.valid)?;
-        let classes = self.spec.classes.len();
-        let loss = log_loss(&self.valid_labels, &answer, classes)
-            .filter(|loss| loss.is_finite())
-            .unwrap_or(f64::INFINITY);
-        let mut metrics = vec![("logloss".to_owned(), loss)];
-        if let Some(positive) = self.spec.positive {
-            let is_positive: Vec<bool> =
-                self.valid_labels.iter().map(|label| *label == positive).collect();
-            let scores: Vec<f64> = answer.chunks_exact(classes).map(|row| row[positive]).collect();
-            metrics.extend(auc(&is_positive, &scores).map(|value| ("auc".to_owned(), value)));
-        }
-        metrics.extend(
-            accuracy(&self.valid_labels, &top_classes(&answer, classes))
-                .map(|value| ("accuracy".to_owned(), value)),
-        );
-        Ok(Validation { monitor: loss, metrics })
+        Ok(validation(&self.spec, &self.valid_labels, &answer))
     }
 
     fn model(&self) -> Result<Model> {
@@ -147,6 +167,23 @@ impl Learner for ClassificationLearner {
         let device = self.parameters().device();
         Ok(Model::Classification(ClassificationModel::new(self.spec.clone(), weights, device)?))
     }
+}
+
+/// What these probabilities of the validation rows are worth.
+fn validation(spec: &Spec, labels: &[usize], answer: &[f64]) -> Validation {
+    let classes = spec.classes.len();
+    let loss =
+        log_loss(labels, answer, classes).filter(|loss| loss.is_finite()).unwrap_or(f64::INFINITY);
+    let mut metrics = vec![("logloss".to_owned(), loss)];
+    if let Some(positive) = spec.positive {
+        let is_positive: Vec<bool> = labels.iter().map(|label| *label == positive).collect();
+        let scores: Vec<f64> = answer.chunks_exact(classes).map(|row| row[positive]).collect();
+        metrics.extend(auc(&is_positive, &scores).map(|value| ("auc".to_owned(), value)));
+    }
+    metrics.extend(
+        accuracy(labels, &top_classes(answer, classes)).map(|value| ("accuracy".to_owned(), value)),
+    );
+    Validation { monitor: loss, metrics }
 }
 
 /// Some sixty steps an epoch, in powers of two.

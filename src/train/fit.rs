@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use candle_core::Tensor;
 use rand::seq::SliceRandom;
 
 use super::adamw::{AdamW, Moments, norm};
@@ -119,8 +120,9 @@ impl<'a> Fit<'a> {
         let epoch = self.state.progress.epoch + 1;
         let mut units: Vec<usize> = (0..self.learner.units()).collect();
         units.shuffle(&mut stream(self.plan.seed, Purpose::Shuffle, epoch as u64));
-        let steps = units.len().div_ceil(self.plan.batch);
-        for batch in units.chunks(self.plan.batch).skip(self.state.progress.step) {
+        let steps = self.learner.steps_per_epoch().unwrap_or(units.len().div_ceil(self.plan.batch));
+        let batches = units.chunks(self.plan.batch).chain(std::iter::repeat(&[][..]));
+        for batch in batches.take(steps).skip(self.state.progress.step) {
             if self.interrupt.is_set() {
                 return Ok(Paused::Interrupt);
             }
@@ -139,25 +141,33 @@ impl<'a> Fit<'a> {
     }
 
     fn step(&mut self, batch: &[usize]) -> Result<f64> {
-        let plan = self.plan;
-        let parameters = self.learner.parameters();
+        let Self { plan, learner, optimiser, .. } = self;
         let progress = &mut self.state.progress;
         let mut random = stream(plan.seed, Purpose::Dropout, progress.total_steps);
-        let loss = self.learner.loss(batch, &mut random)?;
-        let value = f64::from(loss.to_scalar::<f32>()?);
-        let gradient = parameters.gradient(&loss)?;
-        let norm = norm(&gradient);
-        if !value.is_finite() || !norm.is_finite() {
+        let rate = learning_rate(plan, progress);
+        let mut descend = |loss: &Tensor| {
+            let value = f64::from(loss.to_scalar::<f32>()?);
+            let parameters = learner.parameters();
+            let gradient = parameters.gradient(loss)?;
+            let norm = norm(&gradient);
+            if !norm.is_finite() {
+                return Ok(f64::NAN);
+            }
+            let scale = if norm > LONGEST_GRADIENT { LONGEST_GRADIENT / norm } else { 1.0 };
+            optimiser.step(parameters, &gradient, scale, rate, plan.weight_decay)?;
+            Ok(value)
+        };
+        let value = learner.step(batch, &mut random, &mut descend)?;
+        if !value.is_finite() {
             return Err(not_finite(progress, value));
         }
-        let scale = if norm > LONGEST_GRADIENT { LONGEST_GRADIENT / norm } else { 1.0 };
-        let rate = learning_rate(plan, progress);
-        self.optimiser.step(parameters, &gradient, scale, rate, plan.weight_decay)?;
         progress.step += 1;
         progress.total_steps += 1;
-        progress.loss_sum += value * batch.len() as f64;
-        progress.loss_units += batch.len();
-        self.sitting.rows += self.learner.rows_of(batch);
+        // A step that is not over a batch counts as any other.
+        let weight = batch.len().max(1);
+        progress.loss_sum += value * weight as f64;
+        progress.loss_units += weight;
+        self.sitting.rows += learner.rows_of(batch);
         Ok(value)
     }
 
@@ -176,7 +186,7 @@ impl<'a> Fit<'a> {
         progress.loss_units = 0;
         let improved = progress.judge(&validation);
         if improved {
-            self.state.best = self.learner.parameters().snapshot()?;
+            self.state.best = self.learner.mark()?;
         }
         let seconds = began.elapsed().as_secs_f64();
         let progress = &self.state.progress;
@@ -192,13 +202,15 @@ impl<'a> Fit<'a> {
         // Saved after it is told: a run killed in between tells the epoch again, where the other
         // order would leave it out. And before anyone asks whether to stop: the epoch that ends a
         // run is resumable too.
-        self.save()
+        let due =
+            self.learner.saves_every_epoch() || self.sitting.saved.elapsed() > CHECKPOINT_EVERY;
+        if due || self.finished().is_some() { self.save() } else { Ok(()) }
     }
 
     fn save(&mut self) -> Result<()> {
         self.state.progress.seconds = self.seconds();
         let parameters = self.learner.parameters();
-        self.state.weights = parameters.snapshot()?;
+        self.state.weights = self.learner.snapshot()?;
         self.state.optimiser = self.optimiser.moments(parameters)?;
         self.state.save(self.folder)?;
         self.sitting.saved = Instant::now();
@@ -226,10 +238,10 @@ enum Paused {
 
 /// The state of a run that has not taken a step.
 pub(crate) fn fresh_state(learner: &dyn Learner) -> Result<State> {
-    let weights = learner.parameters().snapshot()?;
+    let weights = learner.snapshot()?;
     Ok(State {
         progress: Progress::default(),
-        best: weights.clone(),
+        best: learner.mark()?,
         weights,
         optimiser: Moments::default(),
     })
@@ -248,7 +260,7 @@ fn not_finite(progress: &Progress, value: f64) -> Error {
 mod tests {
     use std::collections::BTreeMap;
 
-    use candle_core::{Device, Tensor};
+    use candle_core::Device;
     use rand::Rng as _;
     use rand_chacha::ChaCha8Rng;
 

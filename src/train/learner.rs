@@ -1,5 +1,7 @@
 //! What the loop asks of a thing that can be trained. One implementation a task.
 
+use std::collections::BTreeMap;
+
 use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
@@ -33,6 +35,42 @@ pub(crate) trait Learner {
 
     /// The batch size, peak learning rate and weight decay to use where the settings name none.
     fn defaults(&self) -> Defaults;
+
+    /// How many steps an epoch has, where it is not the batches of all units.
+    fn steps_per_epoch(&self) -> Option<usize> {
+        None
+    }
+
+    /// One step, and the mean loss that it answered to. Nets go down their loss's gradient, which
+    /// `descend` does; what learns otherwise has its own way.
+    fn step(
+        &self,
+        units: &[usize],
+        random: &mut ChaCha8Rng,
+        descend: &mut dyn FnMut(&Tensor) -> Result<f64>,
+    ) -> Result<f64> {
+        descend(&self.loss(units, random)?)
+    }
+
+    /// All that was learned so far by name.
+    fn snapshot(&self) -> Result<BTreeMap<String, Tensor>> {
+        self.parameters().snapshot()
+    }
+
+    /// What it takes to come back to this state from a later one of the same run.
+    fn mark(&self) -> Result<BTreeMap<String, Tensor>> {
+        self.snapshot()
+    }
+
+    /// Back to a snapshot, or to a mark.
+    fn restore(&self, state: &BTreeMap<String, Tensor>) -> Result<()> {
+        self.parameters().restore(state)
+    }
+
+    /// Whether every epoch is checkpointed; else only now and then, for what is large and soon learned again.
+    fn saves_every_epoch(&self) -> bool {
+        true
+    }
 
     /// The mean loss over these units as a differentiable scalar. `random` is the stream for
     /// dropout, positioned by the loop so that a resumed run draws the same numbers.

@@ -208,6 +208,17 @@ impl<'a> Booster<'a> {
         self.watched.as_ref().map(|watched| watched.best)
     }
 
+    /// The answers for the watched rows, row by row, as [`Model::predict`] gives them.
+    pub(crate) fn watched_answers(&self) -> Option<Vec<f64>> {
+        let watched = self.watched.as_ref()?;
+        let (rows, outputs) = (watched.objective.rows(), self.model.outputs());
+        let by_row =
+            (0..rows * outputs).map(|at| watched.scores[at % outputs * rows + at / outputs]);
+        let mut answers: Vec<f64> = by_row.collect();
+        self.model.link.answer(&mut answers, outputs);
+        Some(answers)
+    }
+
     /// The model so far.
     pub(crate) fn model(&self) -> &Model {
         &self.model

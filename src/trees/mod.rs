@@ -10,7 +10,7 @@
 
 #![cfg_attr(
     not(test),
-    expect(dead_code, unused_imports, reason = "no learner speaks to this room yet")
+    expect(dead_code, unused_imports, reason = "ranking, forecasting and explanations join")
 )]
 
 mod bins;

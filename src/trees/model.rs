@@ -36,6 +36,21 @@ pub(crate) struct Model {
     pub(super) trees: Vec<Tree>,
 }
 
+impl Link {
+    /// Scores row by row become answers.
+    pub(super) fn answer(self, scores: &mut [f64], outputs: usize) {
+        match self {
+            Self::Identity => {}
+            Self::Sigmoid => {
+                for score in scores {
+                    *score = 1.0 / (1.0 + (-*score).exp());
+                }
+            }
+            Self::Softmax => scores.chunks_exact_mut(outputs).for_each(softmax),
+        }
+    }
+}
+
 /// What a feature did for a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Importance {
@@ -61,15 +76,7 @@ impl Model {
     /// Answers row by row, [`Model::outputs`] each: values, the chance of the second class, or of each class.
     pub(crate) fn predict(&self, columns: &[Column<'_>]) -> Result<Vec<f64>> {
         let mut scores = self.scores(columns)?;
-        match self.link {
-            Link::Identity => {}
-            Link::Sigmoid => {
-                for score in &mut scores {
-                    *score = 1.0 / (1.0 + (-*score).exp());
-                }
-            }
-            Link::Softmax => scores.chunks_exact_mut(self.outputs()).for_each(softmax),
-        }
+        self.link.answer(&mut scores, self.outputs());
         Ok(scores)
     }
 

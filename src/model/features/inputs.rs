@@ -56,6 +56,11 @@ impl Inputs {
         &self.numbers[row * self.number_width..(row + 1) * self.number_width]
     }
 
+    /// How many numbers and how many codes a row has.
+    pub(crate) fn widths(&self) -> (usize, usize) {
+        (self.number_width, self.code_width)
+    }
+
     pub(crate) fn codes(&self, row: usize) -> &[u32] {
         &self.codes[row * self.code_width..(row + 1) * self.code_width]
     }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use calendar::CalendarPart;
 pub(crate) use fit::NumberStyle;
 pub(crate) use inputs::Inputs;
-pub(crate) use level::LevelEncoder;
+pub(crate) use level::{LevelEncoder, MISSING_CODE};
 pub(crate) use number::NumberEncoder;
 
 /// The fitted features of a model, in the order of the training file.

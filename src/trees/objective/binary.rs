@@ -1,16 +1,19 @@
 //! Log loss of two classes; the score is the log of the odds.
 
+use std::borrow::Cow;
+
 use super::{Link, Objective, Slope, check_targets, fill, mean_over, softplus};
 use crate::error::{Error, Result};
 
 pub(crate) struct Binary<'a> {
-    labels: &'a [f64],
+    labels: Cow<'a, [f64]>,
 }
 
 impl<'a> Binary<'a> {
     /// Labels are 0 and 1.
-    pub(crate) fn new(labels: &'a [f64]) -> Result<Self> {
-        check_targets(labels)?;
+    pub(crate) fn new(labels: impl Into<Cow<'a, [f64]>>) -> Result<Self> {
+        let labels = labels.into();
+        check_targets(&labels)?;
         match labels.iter().find(|label| **label != 0.0 && **label != 1.0) {
             Some(label) => {
                 Err(Error::user(format!("a label of two classes is {label}, not 0 or 1")))

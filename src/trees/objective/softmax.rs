@@ -1,18 +1,21 @@
 //! Log loss of several classes, one score each.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::{BLOCK, Link, Objective, Slope, mean_over};
 use crate::error::{Error, Result};
 
 pub(crate) struct Softmax<'a> {
-    labels: &'a [u32],
+    labels: Cow<'a, [u32]>,
     classes: usize,
 }
 
 impl<'a> Softmax<'a> {
     /// Labels are `0..classes`.
-    pub(crate) fn new(labels: &'a [u32], classes: usize) -> Result<Self> {
+    pub(crate) fn new(labels: impl Into<Cow<'a, [u32]>>, classes: usize) -> Result<Self> {
+        let labels = labels.into();
         if classes < 2 {
             return Err(Error::user(format!("{classes} classes are not enough to tell apart")));
         }
@@ -65,7 +68,7 @@ impl Objective for Softmax<'_> {
         let factor = classes as f32 / (classes as f32 - 1.0);
         slopes.par_chunks_mut(rows).enumerate().for_each(|(class, slopes)| {
             let chances = chances.iter().skip(class).step_by(classes);
-            for ((slope, &chance), &label) in slopes.iter_mut().zip(chances).zip(self.labels) {
+            for ((slope, &chance), &label) in slopes.iter_mut().zip(chances).zip(&*self.labels) {
                 let hit = if label as usize == class { 1.0 } else { 0.0 };
                 *slope = [chance - hit, factor * chance * (1.0 - chance)];
             }

@@ -93,7 +93,7 @@ fn settings() {
     exit 1
     --- stderr
     error: there is no estimator `mpl`
-      try: there are: mlp
+      try: there are: mlp, trees
     ");
     let home = with_more("[model]\ndropuot = 0.1");
     insta::assert_snapshot!(rows.tried("a setting that the estimator has not", &home, "train"), @"

@@ -199,6 +199,47 @@ fn any_number_of_threads_comes_to_the_same_weights() {
 }
 
 #[test]
+fn trees_are_trained_killed_resumed_and_locked_like_a_net() {
+    let (whole, broken) = (Home::new(), Home::new());
+    let line = "train --set model.kind=trees --max-epochs 60 --set train.patience=60";
+    let trees = |home: &Home| {
+        project(home);
+        let text = home.read("churn/mlx.toml").replace("batch = 64\n", "");
+        let text = text.replace("hidden = [8]\nmembers = 1\n", "");
+        home.write("churn/mlx.toml", text + "kind = \"trees\"\nmin_rows_per_leaf = 5\n");
+    };
+    trees(&whole);
+    whole.mlx_in("churn", &format!("{line} -q --threads 1")).ok();
+    trees(&broken);
+    let mut child = start(&broken, &format!("{line} --threads 2"));
+    if reaches(&broken, &mut child, 3) {
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+        broken.mlx_in("churn", "train -q --resume").ok();
+    }
+    assert_eq!(weights(&broken), weights(&whole));
+    whole.mlx_in("churn", &format!("{line} -q --locked")).ok();
+
+    let eval = whole.mlx_in("churn", "eval --json").ok();
+    let eval: serde_json::Value = serde_json::from_str(&eval.stdout()).expect("JSON");
+    let metrics = eval["data"]["metrics"].as_array().expect("metrics");
+    let loss = metrics.iter().find(|metric| metric["name"] == "logloss").expect("one of them");
+    assert!(loss["uplift"].as_f64().expect("a number") > 0.0, "{eval}");
+    insta::assert_snapshot!(whole.mlx_in("churn", "train -q --set train.batch=8").show(), @"
+    exit 1
+    --- stderr
+    error: train.batch means nothing to trees
+      try: leave it out; what trees can be told stands under [model]
+    ");
+    insta::assert_snapshot!(whole.mlx_in("churn", "train -q --set model.leafs=8").show(), @"
+    exit 1
+    --- stderr
+    error: there is no setting `model.leafs`
+      try: did you mean `leaves`?
+    ");
+}
+
+#[test]
 fn plain_steps_learn_the_same() {
     let loss = |fused: &str| {
         let home = Home::new();
