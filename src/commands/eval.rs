@@ -1,9 +1,10 @@
 //! `mlx eval`: a model on data that it was not fitted to, beside its baselines.
 
 use super::resolve::{self, Resolved};
-use crate::data::{self, Dataset, LoadRequest, ReadOptions, Table, Task};
+use crate::data::{self, Dataset, LoadRequest, ReadOptions, Source, Table, Task};
 use crate::error::{Context, Error, Result};
 use crate::eval::{self, EvalData, Evaluation};
+use crate::model::Seen;
 use crate::outcome::eval::EvalOutcome;
 use crate::settings::Project;
 use crate::settings::eval::{EvalSettings, EvalSource};
@@ -22,10 +23,21 @@ pub(crate) async fn eval(settings: &EvalSettings, ui: &Ui) -> Result<EvalOutcome
         }
         EvalSource::File { name, path } => {
             let (data, kinds) = resolved.model.read_as();
-            let test = data::read(path, &ReadOptions::new(data, kinds))?;
+            let (test, sources) =
+                data::read_with_sources(path, &ReadOptions::new(data, kinds))?;
             let history = history(&resolved, project)?;
-            let evaluation = on_file(&resolved, &test, &history)
+            let mut evaluation = on_file(&resolved, &test, &history)
                 .context(|| format!("cannot evaluate {} on {name}", resolved.reference))?;
+            let learned_from = resolved.package.learned_from(&resolved.model)?;
+            for source in sources {
+                let same = |other: &&Source| other.sha256 == source.sha256;
+                if let Some(known) = learned_from.iter().find(same) {
+                    evaluation.notices.push(format!(
+                        "{} was trained on rows of {name}, which has the content of its {}: on new rows it may do worse",
+                        resolved.reference, known.path
+                    ));
+                }
+            }
             (evaluation, name.clone())
         }
     };
@@ -49,12 +61,17 @@ fn on_test_split(resolved: &Resolved, project: &Project, ui: &Ui) -> Result<(Eva
     };
     let mut evaluation = eval::on_dataset(&resolved.model, &dataset)
         .context(|| format!("cannot evaluate {} on {name}", resolved.reference))?;
-    if resolved.model.may_have_seen(data) {
-        evaluation.notices.push(format!(
-            "{} was trained with another split: it may have learned from the rows that test it here",
-            resolved.reference
-        ));
-    }
+    let otherwise = match resolved.package.may_have_seen(&resolved.model, data, &dataset.sources)? {
+        None => return Ok((evaluation, name)),
+        Some(Seen::OtherSplit) => "with another split".to_owned(),
+        Some(Seen::OtherContent(files)) => {
+            format!("on other content of {} than is there now", files.join(", "))
+        }
+    };
+    evaluation.notices.push(format!(
+        "{} was trained {otherwise}: it may have learned from the rows that test it here",
+        resolved.reference
+    ));
     Ok((evaluation, name))
 }
 

@@ -9,7 +9,7 @@ use crate::data::{self, DataSettings, Dataset, LoadRequest};
 use crate::error::{Context, Error, Result};
 use crate::eval;
 use crate::metrics::Direction;
-use crate::model::{Model, Package};
+use crate::model::{Model, Package, Seen};
 use crate::outcome::promote::{Evaluated, GateReport};
 use crate::registry::gate::{Gate, Metrics, Reference};
 use crate::registry::{EnvironmentName, Event, history};
@@ -45,7 +45,15 @@ pub(crate) async fn run(
     ui.note(&format!("checking {}/{} for {environment}", candidate.model, candidate.version));
     let loaded = Loaded::fetch(remote, candidate).await?;
     let example_rows = loaded.check_example()?;
-    let measured = loaded.measure(&settings.data, &dataset)?;
+    if let Some(files) = loaded.trained_on_other_content(&settings.data, &dataset)? {
+        ui.warn(&format!(
+            "{}: to decide, train and register anew on the present data; with test rows in a file of their own (`data.test`), it won't happen again",
+            loaded.drawn_anew(&files)
+        ));
+        let report = gate.undecided(&format!("{files} changed since it was trained"));
+        return Ok(GateCheck { report, evaluated: None, evidence: None });
+    }
+    let measured = loaded.measure(&dataset)?;
 
     let mut references = BTreeMap::new();
     let mut compared = serde_json::Map::new();
@@ -59,7 +67,17 @@ pub(crate) async fn run(
             measured.clone()
         } else {
             ui.note(&format!("comparing with {}/{version}, live in {name}", live.model));
-            Loaded::fetch(remote, &live).await?.measure(&settings.data, &dataset)?
+            let loaded = Loaded::fetch(remote, &live).await?;
+            if let Some(files) = loaded.trained_on_other_content(&settings.data, &dataset)? {
+                ui.warn(&format!(
+                    "{}: to decide, ask for limits (`min`, `max`) until a version that was trained on the present data is live in {name}",
+                    loaded.drawn_anew(&files)
+                ));
+                let why = format!("{files} changed since it was trained");
+                references.insert(name.to_string(), Reference::MayHaveSeen { version, why });
+                continue;
+            }
+            loaded.measure(&dataset)?
         };
         compared.insert(name.to_string(), json!({ "version": version, "digest": of_live.digest }));
         let reference = Reference::Live { version, metrics: of_live.metrics };
@@ -128,14 +146,35 @@ impl Loaded {
             .context(|| format!("{model}/{version}"))
     }
 
-    fn measure(self, data: &DataSettings, dataset: &Dataset) -> Result<Measured> {
-        let Registered { model, version } = &self.registered;
-        if self.model.may_have_seen(data) {
-            return Err(Error::user(format!(
-                "{model}/{version} was trained with another split: it may have learned from the rows that test it"
-            ))
-            .hint("put `data.split` and `data.test` back, or train and register anew"));
+    /// The files that changed since it was trained, where the test rows are drawn from them; another
+    /// split than the project's is a mistake, and an error.
+    fn trained_on_other_content(
+        &self,
+        data: &DataSettings,
+        dataset: &Dataset,
+    ) -> Result<Option<String>> {
+        match self.package.may_have_seen(&self.model, data, &dataset.sources)? {
+            None => Ok(None),
+            Some(Seen::OtherContent(files)) => Ok(Some(files.join(", "))),
+            Some(Seen::OtherSplit) => {
+                let Registered { model, version } = &self.registered;
+                Err(Error::user(format!(
+                    "{model}/{version} was trained with another split: it may have learned from the rows that test it"
+                ))
+                .hint("put `data.split` and `data.test` back, or train and register anew"))
+            }
         }
+    }
+
+    fn drawn_anew(&self, files: &str) -> String {
+        let Registered { model, version } = &self.registered;
+        format!(
+            "{model}/{version} was trained on other content of {files} than is there now, and may have learned from rows that the test split draws from it now"
+        )
+    }
+
+    fn measure(self, dataset: &Dataset) -> Result<Measured> {
+        let Registered { model, version } = &self.registered;
         let evaluation = eval::on_dataset(&self.model, dataset)
             .context(|| format!("cannot evaluate {model}/{version}"))?;
         if evaluation.rows == 0 {

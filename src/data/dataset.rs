@@ -16,6 +16,14 @@ pub(crate) struct Source {
     pub rows: usize,
 }
 
+impl Source {
+    /// Whether this is a file that `name`, a path or a glob of `mlx.toml`, means.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        self.path == name
+            || glob::Pattern::new(name).is_ok_and(|pattern| pattern.matches(&self.path))
+    }
+}
+
 /// What a project trains on.
 ///
 /// The three tables have the same columns of the same kinds and share no row. For

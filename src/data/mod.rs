@@ -25,7 +25,7 @@ mod write;
 
 pub(crate) use dataset::{Dataset, Source};
 pub(crate) use load::{LoadRequest, load};
-pub(crate) use read::{ReadOptions, read};
+pub(crate) use read::{ReadOptions, read, read_with_sources};
 pub(crate) use series::{SeriesSet, TimeAxis};
 pub(crate) use settings::{ColumnKind, DataSettings, Layout, SplitKind, Task};
 pub(crate) use table::{Column, Dictionary, Table, Values};

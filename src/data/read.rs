@@ -61,6 +61,14 @@ pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
 /// What files hold, before it is typed.
 #[derive(Debug)]
 pub(crate) struct Gathered {
+    Ok(read_with_sources(path, options)?.0)
+}
+
+/// The same, with the digests of the files that were read.
+pub(crate) fn read_with_sources(
+    path: &Path,
+    options: &ReadOptions,
+) -> Result<(Table, Vec<Source>)> {
     pub raw: RawTable,
     pub sources: Vec<Source>,
     pub origin: Origin,

@@ -13,6 +13,7 @@ pub(super) const SPEC: &str = "mlx/model.json";
 pub(super) const WEIGHTS: &str = "mlx/weights.safetensors";
 /// In MLflow's place and shape.
 pub(super) const EXAMPLE_INPUT: &str = "input_example.json";
+pub(super) const LINEAGE: &str = "mlx/lineage.json";
 pub(super) const EXAMPLE: &str = "mlx/example.json";
 
 /// What a package says of where it came from. Nothing here may differ between two runs of one
@@ -65,7 +66,7 @@ pub(super) fn contents(
     let Stored { spec, weights } = Stored::of(model)?;
     let mut files = vec![
         ("README.md", card(model, context).into_bytes()),
-        ("mlx/lineage.json", json(&context.lineage)?),
+        (LINEAGE, json(&context.lineage)?),
         (SPEC, spec),
         (WEIGHTS, weights),
     ];

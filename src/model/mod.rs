@@ -10,6 +10,7 @@ pub(crate) mod example;
 pub(crate) mod features;
 pub(crate) mod forecasting;
 pub(crate) mod labels;
+pub(crate) mod lineage;
 pub(crate) mod logistic;
 pub(crate) mod nets;
 pub(crate) mod package;
@@ -28,6 +29,7 @@ use crate::error::Result;
 pub(crate) use classification::ClassificationModel;
 pub(crate) use example::Example;
 pub(crate) use forecasting::ForecastingModel;
+pub(crate) use lineage::Seen;
 pub(crate) use package::Package;
 pub(crate) use predictions::{Forecasts, Probabilities};
 pub(crate) use ranking::RankingModel;
@@ -79,8 +81,9 @@ impl Model {
     }
 
     /// Whether rows that these settings hold out for testing may be among those that this model
-    /// learned from: without a test file, the split decides.
-    pub(crate) fn may_have_seen(&self, settings: &DataSettings) -> bool {
+    /// learned from: without a test file, the split decides. What the files hold is
+    /// [`Package::may_have_seen`]'s to compare.
+    fn may_have_seen(&self, settings: &DataSettings) -> bool {
         let trained = self.data();
         trained.test != settings.test
             || (settings.test.is_none() && trained.split != settings.split)

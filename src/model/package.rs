@@ -157,7 +157,7 @@ impl Package {
             .map(Some)
     }
 
-    fn read(&self, name: &str) -> Result<Vec<u8>> {
+    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>> {
         files::read(&self.dir.join(name))
     }
 

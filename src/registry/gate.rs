@@ -41,7 +41,15 @@ pub(crate) type Behind = fn(metric: &str, value: f64, reference: f64) -> f64;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reference {
     NothingLive,
-    Live { version: VersionNumber, metrics: Metrics },
+    Live {
+        version: VersionNumber,
+        metrics: Metrics,
+    },
+    /// It may have learned from the rows that the candidate is tested on; why.
+    MayHaveSeen {
+        version: VersionNumber,
+        why: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +200,38 @@ impl Gate {
         }
         Ok(GateReport { decision: decide(&rules), rules })
     }
+
+    /// The report on a candidate that these rows can't test: no rule is decided, for this reason.
+    pub(crate) fn undecided(&self, why: &str) -> GateReport {
+        let mut rules = Vec::new();
+        for (metric, rule) in &self.0 {
+            rules.extend(rule.texts().into_iter().map(|(text, limit)| RuleResult {
+                metric: metric.clone(),
+                rule: text,
+                candidate: None,
+                reference: limit,
+                verdict: Verdict::Inconclusive,
+                why: Some(why.to_owned()),
+            }));
+        }
+        GateReport { decision: Decision::Inconclusive, rules }
+    }
+}
+
+/// The gated environment that an ungated one was probably meant to be: another case, a few letters
+/// wrong, or cut short. `production-eu` is no such name of `production`, and `prod` is one.
+pub(crate) fn meant<'a>(
+    environment: &EnvironmentName,
+    gated: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    const SHORTEST_PREFIX: usize = 3;
+    let typed = environment.as_str().to_lowercase();
+    gated.into_iter().find(|gated| {
+        let name = gated.to_lowercase();
+        let slips = if name.len() < 6 { 1 } else { 2 };
+        strsim::osa_distance(&typed, &name) <= slips
+            || (typed.len() >= SHORTEST_PREFIX && name.starts_with(&typed))
+    })
 }
 
 const AT_LEAST: &str = "at least";
@@ -240,6 +280,10 @@ fn against_live(
         Some(Reference::NothingLive) => {
             result.verdict = Verdict::Skipped;
             result.why = Some(format!("nothing is live in {environment} yet"));
+            return;
+        }
+        Some(Reference::MayHaveSeen { version, why }) => {
+            result.why = Some(format!("version {version}, live in {environment}: {why}"));
             return;
         }
         None => {

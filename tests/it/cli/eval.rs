@@ -103,6 +103,41 @@ fn classification_on_the_test_split_and_on_a_file() {
 }
 
 #[test]
+fn rows_that_the_model_may_have_learned_from_are_told_of() {
+    let home = Home::new();
+    super::train::project(&home);
+    home.mlx_in("churn", "train -q --max-epochs 1").ok();
+    let notices = |line: &str| {
+        let notices = home.mlx_in("churn", line).ok().json()["notices"].clone();
+        let notices = notices.as_array().expect("notices").iter();
+        let texts = notices.map(|notice| notice.as_str().expect("a text").to_owned());
+        // Which run it is differs.
+        texts
+            .map(|text| {
+                text.split_once(" finished one").map_or(text.clone(), |(_, rest)| rest.to_owned())
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(notices("eval --json"), Vec::<String>::new());
+    assert_eq!(
+        notices("eval --json --data data/train.csv"),
+        [
+            " was trained on rows of data/train.csv, which has the content of its data/train.csv: on new rows it may do worse"
+        ]
+    );
+    // Its name does not matter, its content does.
+    let rows = home.read("churn/data/train.csv");
+    home.write("churn/copy.csv", &rows);
+    assert_eq!(notices("eval --json --data copy.csv").len(), 1);
+    home.write("churn/data/train.csv", format!("{rows}c400,30,pro,no\n"));
+    assert_eq!(notices("eval --json --data data/train.csv"), Vec::<String>::new());
+    let drawn_anew = " was trained on other content of data/train.csv than is there now: it may have learned from the rows that test it here";
+    assert_eq!(notices("eval --json"), [drawn_anew]);
+    let text = home.mlx_in("churn", "eval").ok().stdout();
+    assert!(text.lines().last().is_some_and(|line| line.ends_with(drawn_anew)), "{text}");
+}
+
+#[test]
 fn forecasting_on_the_test_split() {
     let home = Home::new();
     trained(&home, "forecasting");

@@ -219,6 +219,81 @@ fn a_gate_needs_test_rows_that_the_model_did_not_see() {
     assert_eq!(live(&road), Value::Null);
 }
 
+#[test]
+fn a_test_split_that_is_drawn_anew_decides_nothing() {
+    let road = Road::embedded();
+    super::train::project(&road.home);
+    let settings = road.home.read("churn/mlx.toml");
+    let gate = |rules: &str| {
+        road.home.write("churn/mlx.toml", format!("{settings}\n[gates.production]\n{rules}\n"));
+    };
+    let train = || {
+        road.mlx("train -q --max-epochs 2").ok();
+        road.mlx("register").ok();
+    };
+    train();
+    let rows = road.home.read("churn/data/train.csv");
+    gate("accuracy = { min = 0.1 }");
+    assert!(
+        road.mlx("promote churn/1 --to production --dry-run")
+            .ok()
+            .stderr()
+            .ends_with("production\n")
+    );
+
+    // One more row, and the split of all rows is another one.
+    road.home.write("churn/data/train.csv", format!("{rows}c400,30,pro,no\n"));
+    insta::assert_snapshot!(shown(&road, &road.mlx("promote churn/1 --to production")), @"
+    exit 5
+    --- stdout
+    metric  rule  candidate  against  verdict
+    accuracy  at least 0.1  –  [SEEN]  inconclusive  data/train.csv changed since it was trained
+
+    inconclusive: the gate of production can't decide on churn/1; nothing was moved
+    --- stderr
+    checking churn/1 for production
+    warning: churn/1 was trained on other content of data/train.csv than is there now, and may have learned from rows that the test split draws from it now: to decide, train and register anew on the present data; with test rows in a file of their own (`data.test`), it won't happen again
+    ");
+    assert_eq!(events(&road), Vec::<Value>::new());
+
+    train();
+    road.mlx("promote churn/2 --to production").ok();
+    // Back to the first content: the first version can be tested again, and not held against the second.
+    road.home.write("churn/data/train.csv", &rows);
+    road.mlx("promote churn/1 --to staging").ok();
+    gate("accuracy = { min = 0.1 }\nauc = { no_worse_than = \"production\" }");
+    insta::assert_snapshot!(shown(&road, &road.mlx("promote churn/1 --to production")), @"
+    exit 5
+    --- stdout
+    checked churn/1: its example of 5 rows is answered as it was
+    gate of production, on the test split of data/train.csv (80 rows)
+
+    metric  rule  candidate  against  verdict
+    accuracy  at least 0.1  [SEEN]  [SEEN]  pass
+    auc  no worse than production  [SEEN]  –  inconclusive  version 2, live in production: data/train.csv changed since it was trained
+
+    inconclusive: the gate of production can't decide on churn/1; nothing was moved
+    --- stderr
+    checking churn/1 for production
+    comparing with churn/2, live in production
+    warning: churn/2 was trained on other content of data/train.csv than is there now, and may have learned from rows that the test split draws from it now: to decide, ask for limits (`min`, `max`) until a version that was trained on the present data is live in production
+    ");
+    assert_eq!(live(&road), 2);
+}
+
+#[test]
+fn a_test_file_of_its_own_outlives_the_training_file() {
+    let road = Road::embedded();
+    let [better, _] = road.trained();
+    road.mlx(&format!("register {better}")).ok();
+    road.gates(FLOOR);
+    let rows = road.home.read("churn/data/train.csv");
+    road.home.write("churn/data/train.csv", format!("{rows}c400,30,pro,no\n"));
+    road.mlx("promote churn/1 --to production").ok();
+    let evaluated = road.mlx("eval churn/1 --json").ok().json();
+    assert_eq!(evaluated["notices"], serde_json::json!([]));
+}
+
 /// A metric of `mlx eval`.
 fn evaluated(road: &Road, model: &str, metric: &Value) -> Value {
     let found = road.mlx(&format!("eval {model} --json")).ok().json();
