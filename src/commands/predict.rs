@@ -1,8 +1,10 @@
 //! `mlx predict`: score a file.
 
+use std::path::Path;
+
 use super::resolve;
-use crate::data::{self, ReadOptions};
-use crate::error::Result;
+use crate::data::{self, ReadOptions, Table};
+use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::answers::answers;
 use crate::outcome::predict::PredictOutcome;
@@ -43,4 +45,22 @@ pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Optio
         predictions: answers.table.rows,
         columns: answers.table.columns.into_iter().map(|column| column.name).collect(),
     }))
+}
+
+/// Writing the predictions may not cost the rows that they were made of.
+fn refuse_to_replace(input: &Table, output: &Path) -> Result<()> {
+    // What is not there yet is none of the files that were read; links and `..` are followed.
+    let Ok(place) = output.canonicalize() else { return Ok(()) };
+    let read =
+        input.origin.files.iter().find(|(file, _)| {
+            place.is_file() && file.canonicalize().is_ok_and(|file| file == place)
+        });
+    match read {
+        None => Ok(()),
+        Some(_) => Err(Error::usage(format!(
+            "the predictions would replace {}, the file that they are made from",
+            place.display()
+        ))
+        .hint("name another file with `-o`")),
+    }
 }
