@@ -24,7 +24,7 @@ pub(crate) async fn eval(settings: &EvalSettings, ui: &Ui) -> Result<EvalOutcome
         EvalSource::File { name, path } => {
             let (data, kinds) = resolved.model.read_as();
             let (test, sources) =
-                data::read_with_sources(path, &ReadOptions::new(data, kinds))?;
+                data::read_with_sources(path, &ReadOptions::of_model(data, kinds))?;
             let history = history(&resolved, project)?;
             let mut evaluation = on_file(&resolved, &test, &history)
                 .context(|| format!("cannot evaluate {} on {name}", resolved.reference))?;

@@ -27,7 +27,8 @@ pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Optio
         // What is to be predicted is not needed, and what stands in its column does not matter.
         kinds.remove(data.label());
     }
-    let input = data::read(&settings.input, &ReadOptions::new(&data, &kinds))?;
+    let input = data::read(&settings.input, &ReadOptions::of_model(&data, &kinds))?;
+    refuse_to_replace(&input, &settings.output)?;
     let answers = answers(&resolved.model, &input, settings.rolling.as_ref())?;
     for notice in &answers.notices {
         ui.warn(notice);

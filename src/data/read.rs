@@ -28,6 +28,8 @@ pub(crate) struct ReadOptions {
     /// In a column of numbers or times, the few cells that are neither are errors. Else they make
     /// it a column of texts, which is right for a column that nobody asked for.
     pub strict: bool,
+    /// A trained model decides how files are read, so that no setting can mend what doesn't fit.
+    pub settled: bool,
 }
 
 impl ReadOptions {
@@ -47,20 +49,18 @@ impl ReadOptions {
             day_first: settings.day_first,
             kinds,
             strict: false,
+            settled: false,
         }
+    }
+
+    /// As a trained model reads files, whatever a project says by now.
+    pub(crate) fn of_model(settings: &DataSettings, kinds: &BTreeMap<String, ColumnKind>) -> Self {
+        Self { settled: true, ..Self::new(settings, kinds) }
     }
 }
 
 /// Read one file, or all that a glob names, or standard input for `-`.
 pub(crate) fn read(path: &Path, options: &ReadOptions) -> Result<Table> {
-    let storage = Local { root: PathBuf::new() };
-    let gathered = Gathered::read(&storage, path, options)?;
-    Ok(gathered.resolve(options)?.table)
-}
-
-/// What files hold, before it is typed.
-#[derive(Debug)]
-pub(crate) struct Gathered {
     Ok(read_with_sources(path, options)?.0)
 }
 
@@ -69,6 +69,15 @@ pub(crate) fn read_with_sources(
     path: &Path,
     options: &ReadOptions,
 ) -> Result<(Table, Vec<Source>)> {
+    let storage = Local { root: PathBuf::new() };
+    let gathered = Gathered::read(&storage, path, options)?;
+    let sources = gathered.sources.clone();
+    Ok((gathered.resolve(options)?.table, sources))
+}
+
+/// What files hold, before it is typed.
+#[derive(Debug)]
+pub(crate) struct Gathered {
     pub raw: RawTable,
     pub sources: Vec<Source>,
     pub origin: Origin,
@@ -193,7 +202,11 @@ impl Resolver<'_> {
 
     fn not_a_number(&self, column: &RawColumn, bad: &BadCell) -> Error {
         let (cell, name) = (shorten(&bad.cell), &column.name);
-        self.bad_cell(column, bad, "not a number").hint(format!(
+        let error = self.bad_cell(column, bad, "not a number");
+        if self.options.settled {
+            return error.hint(format!("mend the cell: the model knows `{name}` as numbers"));
+        }
+        error.hint(format!(
             "mend the cell; or `[data] missing = [{cell:?}]` if it means missing; or `[columns] {name} = \"categorical\"` if it is a name"
         ))
     }
@@ -203,10 +216,20 @@ impl Resolver<'_> {
         let error = self.bad_cell(column, bad, "not a time that mlx reads");
         if self.clock.is_turned(&bad.cell) {
             let other = !self.options.day_first;
+            if self.options.settled {
+                return error.hint(format!(
+                    "mend the cell: the model reads the {} first",
+                    if other { "month" } else { "day" }
+                ));
+            }
             return error.hint(format!(
                 "if it has the {} first, say so: `[data] day_first = {other}`",
                 if other { "day" } else { "month" }
             ));
+        }
+        if self.options.settled {
+            return error
+                .hint("mend the cell: write times like 2024-05-31 or 2024-05-31T12:30:00+02:00");
         }
         error.hint(format!(
             "write times like 2024-05-31 or 2024-05-31T12:30:00+02:00; or `[columns] {name} = \"categorical\"`"
