@@ -16,6 +16,10 @@ pub(crate) struct PromoteArgs {
     /// Why; kept in the history.
     #[arg(long)]
     pub reason: Option<String>,
+    /// Ask no gate: for a version of another project, or an environment whose name is close to a gated
+    /// one's. The history says `ungated`.
+    #[arg(long)]
+    pub ungated: bool,
     /// Check the gate and show the move without making it.
     #[arg(long)]
     pub dry_run: bool,

@@ -5,8 +5,9 @@ use super::registry_client::{self, Registered};
 use crate::api::mlx::MoveRequest;
 use crate::error::{Error, Result};
 use crate::outcome::promote::{Decision, GateReport, PromoteOutcome};
-use crate::registry::{ModelReference, promotion};
+use crate::registry::{ModelReference, gate, promotion};
 use crate::remote::{Remote, VersionRecord};
+use crate::settings::Project;
 use crate::settings::promote::PromoteSettings;
 use crate::sys::random;
 use crate::ui::Ui;
@@ -64,29 +65,58 @@ async fn check(
     ui: &Ui,
 ) -> Result<GateCheck> {
     let environment = &settings.environment;
-    let (Some(project), Some(gate)) = (&settings.project, settings.gate()?) else {
-        ui.warn(&match &settings.project {
-            Some(_) => {
-                format!("ungated: mlx.toml has no [gates.{environment}], so nothing is checked")
-            }
-            None => "ungated: no mlx.toml is here, so nothing is checked".to_owned(),
-        });
-        let report = GateReport { decision: Decision::Ungated, rules: vec![] };
-        return Ok(GateCheck { report, evaluated: None, evidence: None });
-    };
-    // A gate speaks of its own project's data.
-    let record = remote.version(&candidate.model, candidate.version).await?;
-    let theirs = record.tags.get(VersionRecord::PROJECT);
-    if let (Some(theirs), Some(ours)) = (theirs, &project.settings.project.id)
-        && theirs != ours
-    {
-        return Err(Error::user(format!(
-            "{}/{} comes from another project than the one in {}, whose gates and test data are not its own",
-            candidate.model,
-            candidate.version,
-            project.root.display()
-        ))
-        .hint("promote it from its own project: `mlx -C DIR promote …`"));
+    if settings.ungated {
+        return Ok(ungated("`--ungated` is given", ui));
     }
-    gate_check::run(project, environment, gate, remote, candidate, events, ui).await
+    let project = own_project(settings, remote, candidate).await?;
+    let Some(project) = project else {
+        return Ok(ungated("no mlx.toml is here", ui));
+    };
+    if let Some(gate) = settings.gate()? {
+        return gate_check::run(project, environment, gate, remote, candidate, events, ui).await;
+    }
+    let gated = project.settings.gates.keys().map(String::as_str);
+    match gate::meant(environment, gated) {
+        None => Ok(ungated(&format!("mlx.toml has no [gates.{environment}]"), ui)),
+        Some(meant) => Err(Error::user(format!(
+            "mlx.toml has no [gates.{environment}], so nothing would be checked; it has [gates.{meant}]"
+        ))
+        .hint(format!(
+            "did you mean `--to {meant}`? where {environment} is another environment, give it a gate, or `--ungated`"
+        ))),
+    }
+}
+
+/// The project here, where it may speak of the candidate; gates and test data are a project's own.
+async fn own_project<'a>(
+    settings: &'a PromoteSettings,
+    remote: &Remote,
+    candidate: &Registered,
+) -> Result<Option<&'a Project>> {
+    let Registered { model, version } = candidate;
+    let project = settings.project.as_ref();
+    let ours = project.and_then(|project| project.settings.project.id.as_ref());
+    let mut theirs = remote.version(model, *version).await?.tags.remove(VersionRecord::PROJECT);
+    if theirs.is_none() {
+        // A version that another tool registered is still one of its model.
+        theirs = remote.model(model).await?.tags.remove(VersionRecord::PROJECT);
+    }
+    if theirs.is_none() || theirs.as_ref() == ours {
+        return Ok(project);
+    }
+    let here = match project {
+        Some(project) => {
+            format!("comes from another project than the one in {}", project.root.display())
+        }
+        None => "comes from a project, and no mlx.toml is here".to_owned(),
+    };
+    Err(Error::user(format!("{model}/{version} {here}: its gates are not at hand")).hint(
+        "promote it from its own project: `mlx -C DIR promote …`; to ask no gate: `--ungated`",
+    ))
+}
+
+fn ungated(why: &str, ui: &Ui) -> GateCheck {
+    ui.warn(&format!("ungated: {why}, so nothing is checked"));
+    let report = GateReport { decision: Decision::Ungated, rules: vec![] };
+    GateCheck { report, evaluated: None, evidence: None }
 }

@@ -357,6 +357,20 @@ mod tests {
         )])
     }
 
+    #[test]
+    fn a_name_close_to_a_gated_one_is_told_from_another_name() {
+        let meant = |typed: &str| {
+            meant(&typed.parse().expect("a name"), ["production", "qa"]).map(str::to_owned)
+        };
+        for typed in ["Production", "prodction", "prodcution", "produciton2", "prod", "PROD"] {
+            assert_eq!(meant(typed).as_deref(), Some("production"), "{typed}");
+        }
+        assert_eq!(meant("QA").as_deref(), Some("qa"));
+        for typed in ["staging", "production-eu", "preprod", "canary", "pr", "dev"] {
+            assert_eq!(meant(typed), None, "{typed}");
+        }
+    }
+
     /// As the room of metrics says it, for the metrics of these tests.
     fn behind(metric: &str, value: f64, reference: f64) -> f64 {
         match metric {

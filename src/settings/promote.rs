@@ -13,6 +13,8 @@ pub(crate) struct PromoteSettings {
     pub environment: EnvironmentName,
     pub expect: Expect,
     pub reason: Option<String>,
+    /// Ask no gate, whether there is one or not.
+    pub ungated: bool,
     pub dry_run: bool,
     pub project: Option<Project>,
     pub registry: RegistrySettings,
@@ -27,6 +29,7 @@ impl PromoteSettings {
             environment: typed(&args.environment)?,
             expect: args.expect.as_deref().map_or(Ok(Expect::WhateverIsLive), typed)?,
             reason: reason(args.reason.as_deref())?,
+            ungated: args.ungated,
             dry_run: args.dry_run,
             project,
             registry,

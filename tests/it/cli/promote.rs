@@ -177,9 +177,61 @@ fn a_gate_of_another_project_does_not_speak_for_this_model() {
     insta::assert_snapshot!(road.shown(&road.mlx_in("other", "promote churn/1 --to production")), @"
     exit 1
     --- stderr
-    error: churn/1 comes from another project than the one in [HOME]/other, whose gates and test data are not its own
-      try: promote it from its own project: `mlx -C DIR promote …`
+    error: churn/1 comes from another project than the one in [HOME]/other: its gates are not at hand
+      try: promote it from its own project: `mlx -C DIR promote …`; to ask no gate: `--ungated`
     ");
+}
+
+#[test]
+fn a_gate_is_not_escaped_by_leaving_the_project() {
+    Road::both(|road| {
+        road.registered(1);
+        std::fs::create_dir(road.home.join("elsewhere")).expect("a folder");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(road.shown(&road.mlx_in("elsewhere", "promote churn/1 --to production")), @"
+            exit 1
+            --- stderr
+            error: churn/1 comes from a project, and no mlx.toml is here: its gates are not at hand
+              try: promote it from its own project: `mlx -C DIR promote …`; to ask no gate: `--ungated`
+            ");
+            assert_eq!(events(road), 0);
+            insta::assert_snapshot!(road.shown(&road.mlx_in("elsewhere", "promote churn/1 --to production --ungated")), @"
+            exit 0
+            --- stdout
+            promoted churn/1 to production, where nothing was live
+            --- stderr
+            warning: ungated: `--ungated` is given, so nothing is checked
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models history churn")), @"
+            exit 0
+            --- stdout
+            when  environment  what  from  to  gate  who  why
+            [TIME]  production  promote  –  1  ungated  [USER]
+            ");
+        }
+    });
+}
+
+#[test]
+fn a_name_close_to_a_gated_environment_is_not_taken_for_another() {
+    let road = Road::embedded();
+    road.registered(1);
+    let gate = "[gates.production]\nauc = { min = 0.1 }\n";
+    road.home.write("churn/mlx.toml", project("churn", "p-churn", gate));
+    for typed in ["Production", "prodction", "prod"] {
+        let said = road.mlx(&format!("promote churn/1 --to {typed}")).fails_with(1).stderr();
+        assert!(said.contains("did you mean `--to production`?"), "{said}");
+    }
+    insta::assert_snapshot!(road.shown(&road.mlx("promote churn/1 --to prodction")), @"
+    exit 1
+    --- stderr
+    error: mlx.toml has no [gates.prodction], so nothing would be checked; it has [gates.production]
+      try: did you mean `--to production`? where prodction is another environment, give it a gate, or `--ungated`
+    ");
+    assert_eq!(events(&road), 0);
+    road.mlx("promote churn/1 --to production-eu").ok();
+    road.mlx("promote churn/1 --to Production --ungated").ok();
+    assert_eq!(events(&road), 2);
 }
 
 fn events(road: &Road) -> usize {
