@@ -10,7 +10,8 @@ pub(crate) struct RollbackArgs {
     /// The environment, such as `production`.
     #[arg(long = "env", value_name = "ENV")]
     pub environment: String,
-    /// The version to go back to; default: the last other one that was live there.
+    /// The version to go back to; default: the one that was live there before, which leaves out those
+    /// that were rolled back from.
     #[arg(long)]
     pub version: Option<u64>,
     /// Why; kept in the history.

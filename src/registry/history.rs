@@ -13,7 +13,7 @@ pub(crate) struct Environment {
     pub since_ms: i64,
     /// The versions that were live and were not rolled back from, oldest first, `live` included.
     good: Vec<VersionNumber>,
-    /// Every version that was ever live here, in order of first appearance.
+    /// Every version that was ever live here, in the order in which they last were.
     ever: Vec<VersionNumber>,
 }
 
@@ -33,6 +33,13 @@ impl Environment {
             .find(|version| Some(*version) != self.live && usable(*version))
     }
 
+    /// The versions that were live and were rolled back from, the last to be live first.
+    pub(crate) fn rolled_back_from(&self) -> Vec<VersionNumber> {
+        let away =
+            |version: &&VersionNumber| Some(**version) != self.live && !self.good.contains(version);
+        self.ever.iter().rev().filter(away).copied().collect()
+    }
+
     /// Was this version ever live here?
     pub(crate) fn was_live(&self, version: VersionNumber) -> bool {
         self.ever.contains(&version)
@@ -42,9 +49,8 @@ impl Environment {
         self.live = event.to;
         self.since_ms = event.timestamp_ms;
         let Some(to) = event.to else { return };
-        if !self.ever.contains(&to) {
-            self.ever.push(to);
-        }
+        self.ever.retain(|version| *version != to);
+        self.ever.push(to);
         match (event.kind, self.good.iter().rposition(|version| *version == to)) {
             (EventKind::Rollback, Some(at)) => self.good.truncate(at + 1),
             _ => self.good.push(to),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::history;
+use super::history::{self, Environment};
 use super::{EnvironmentName, Event, EventKind, ModelName, VersionNumber};
 use crate::error::{Error, Result};
 
@@ -81,7 +81,6 @@ pub(crate) fn plan_rollback(
     version: Option<VersionNumber>,
     exists: impl Fn(VersionNumber) -> bool,
 ) -> Result<Plan> {
-    let history = || format!("see what was live when: `mlx models history {model}`");
     let past = history::environment(events, environment);
     let live = past.live;
     let to = match version {
@@ -94,14 +93,10 @@ pub(crate) fn plan_rollback(
             }
             version
         }
-        None => past.last_known_good(exists).ok_or_else(|| {
-            let why = match live {
-                None => "nothing is live there".to_owned(),
-                Some(live) => format!("no version but {live} has been live there"),
-            };
-            Error::user(format!("nothing to roll back to in {environment} for `{model}`: {why}"))
-                .hint(history())
-        })?,
+        None => match past.last_known_good(&exists) {
+            Some(version) => version,
+            None => return Err(nothing_good(model, environment, &past, exists)),
+        },
     };
     Ok(Plan {
         kind: EventKind::Rollback,
@@ -110,6 +105,39 @@ pub(crate) fn plan_rollback(
         from: live,
         to,
     })
+}
+
+/// Why no version is left that a rollback would choose, and where one can go by name.
+fn nothing_good(
+    model: &ModelName,
+    environment: &EnvironmentName,
+    past: &Environment,
+    exists: impl Fn(VersionNumber) -> bool,
+) -> Error {
+    let (away, gone): (Vec<_>, Vec<_>) =
+        past.rolled_back_from().into_iter().partition(|version| exists(*version));
+    let why = match (past.live, away.as_slice()) {
+        (None, _) => "nothing is live there".to_owned(),
+        (Some(_), [version]) => format!("{model}/{version} was rolled back from"),
+        (Some(_), [_, ..]) => {
+            let mut names: Vec<String> =
+                away.iter().map(|version| format!("{model}/{version}")).collect();
+            names.reverse();
+            format!("{} were rolled back from", names.join(", "))
+        }
+        (Some(live), []) if gone.is_empty() => {
+            format!("no version but {live} has been live there")
+        }
+        (Some(live), []) => format!("what was live there besides {live} is deleted"),
+    };
+    let error =
+        Error::user(format!("nothing to roll back to in {environment} for `{model}`: {why}"));
+    match away.first() {
+        Some(version) if past.live.is_some() => error.hint(format!(
+            "to go there all the same: `mlx rollback {model} --env {environment} --version {version}`"
+        )),
+        _ => error.hint(format!("see what was live when: `mlx models history {model}`")),
+    }
 }
 
 /// Someone moved first: who, when it is known, and what is live now.

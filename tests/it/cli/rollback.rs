@@ -37,8 +37,8 @@ fn rollbacks_walk_back_through_what_was_live() {
             insta::assert_snapshot!(road.shown(&road.mlx("rollback churn --env production")), @"
             exit 1
             --- stderr
-            error: nothing to roll back to in production for `churn`: no version but 1 has been live there
-              try: see what was live when: `mlx models history churn`
+            error: nothing to roll back to in production for `churn`: churn/3, churn/2 were rolled back from
+              try: to go there all the same: `mlx rollback churn --env production --version 2`
             ");
         }
         let live = road.mlx("models show churn --json").ok().json();
@@ -58,6 +58,30 @@ fn rollbacks_walk_back_through_what_was_live() {
             ");
         }
     });
+}
+
+#[test]
+fn a_version_that_was_rolled_back_from_is_reached_by_its_number() {
+    let road = Road::embedded();
+    road.registered(2);
+    road.mlx("promote churn/1 --to production").ok();
+    road.mlx("promote churn/2 --to production").ok();
+    road.mlx("rollback churn --env production").ok();
+    insta::assert_snapshot!(road.shown(&road.mlx("rollback churn --env production")), @"
+    exit 1
+    --- stderr
+    error: nothing to roll back to in production for `churn`: churn/2 was rolled back from
+      try: to go there all the same: `mlx rollback churn --env production --version 2`
+    ");
+    road.mlx("rollback churn --env production --version 2").ok();
+    road.mlx("rollback churn --env production").ok();
+    road.mlx("models delete churn/2").ok();
+    insta::assert_snapshot!(road.shown(&road.mlx("rollback churn --env production")), @"
+    exit 1
+    --- stderr
+    error: nothing to roll back to in production for `churn`: what was live there besides 1 is deleted
+      try: see what was live when: `mlx models history churn`
+    ");
 }
 
 #[test]
