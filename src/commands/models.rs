@@ -9,7 +9,7 @@ use crate::outcome::models::{
     ListedModel, ModelsDeleteOutcome, ModelsHistoryOutcome, ModelsListOutcome, ModelsPullOutcome,
     ModelsShowOutcome, ShownFile, ShownVersion, VersionDetail,
 };
-use crate::registry::{EnvironmentName, ModelName, ModelReference, VersionNumber};
+use crate::registry::{EnvironmentName, ModelName, ModelReference, VersionNumber, history};
 use crate::remote::{Remote, VersionRecord};
 use crate::settings::{RegistrySettings, typed};
 
@@ -105,7 +105,12 @@ pub(crate) async fn history(
     let model = plain_name(model)?;
     let remote = registry_client::open(registry).await?;
     let events = remote.events(&model, environment.as_ref()).await?;
-    Ok(ModelsHistoryOutcome { model, events })
+    let mut elsewhere = Vec::new();
+    if environment.is_some() && events.is_empty() {
+        let all = remote.events(&model, None).await?;
+        elsewhere = history::environments(&all).into_keys().collect();
+    }
+    Ok(ModelsHistoryOutcome { model, environment, events, elsewhere })
 }
 
 pub(crate) async fn pull(

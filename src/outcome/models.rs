@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Outcome;
-use crate::registry::{Event, ModelName, VersionNumber};
+use crate::registry::{EnvironmentName, Event, ModelName, VersionNumber};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct ModelsListOutcome {
@@ -64,8 +64,13 @@ pub(crate) struct ShownFile {
 #[derive(Debug, Serialize)]
 pub(crate) struct ModelsHistoryOutcome {
     pub model: ModelName,
+    /// The one that was asked for; null for all.
+    pub environment: Option<EnvironmentName>,
     /// Oldest first.
     pub events: Vec<Event>,
+    /// Where something was promoted to, if nothing was to the environment that was asked for.
+    #[serde(skip)]
+    pub elsewhere: Vec<EnvironmentName>,
 }
 
 #[derive(Debug, Serialize)]

@@ -85,7 +85,12 @@ impl Text for ModelsShowOutcome {
 impl Text for ModelsHistoryOutcome {
     fn text(&self, page: &mut String, style: Style) {
         if self.events.is_empty() {
-            let _ = writeln!(page, "nothing of `{}` has been promoted", self.model);
+            let _ = write!(page, "nothing of `{}` has been promoted", self.model);
+            if let (Some(environment), [_, ..]) = (&self.environment, self.elsewhere.as_slice()) {
+                let names: Vec<String> = self.elsewhere.iter().map(ToString::to_string).collect();
+                let _ = write!(page, " to {environment}, only to {}", names.join(", "));
+            }
+            page.push('\n');
             return;
         }
         let header = ["when", "environment", "what", "from", "to", "gate", "who", "why"];
