@@ -216,6 +216,12 @@ impl Retries {
         }
         Err(match attempt {
             Attempt::NotSent(why) => unreachable(&remote.address, "cannot reach", &why),
+            // No network is between: what breaks off is the folder's own content.
+            Attempt::Lost(why) if in_process => {
+                Error::user(format!("the registry at {} is damaged: {why}", remote.address))
+                    .hint("see what is wrong with it: `mlx registry verify`")
+                    .into()
+            }
             Attempt::Lost(why) => unreachable(&remote.address, "lost", &why),
             Attempt::Refused(refusal, _) => Failure::Refused(*refusal),
             Attempt::Failed(error) => Failure::Other(error),

@@ -163,3 +163,49 @@ fn a_model_goes_with_all_its_versions() {
         assert_eq!(road.mlx("models list --json").ok().json()["models"], serde_json::json!([]));
     });
 }
+
+#[test]
+fn the_history_of_an_environment_where_nothing_was_names_the_others() {
+    let road = Road::embedded();
+    road.registered(1);
+    insta::assert_snapshot!(road.shown(&road.mlx("models history churn --env nope")), @"
+    exit 0
+    --- stdout
+    nothing of `churn` has been promoted
+    ");
+    road.mlx("promote churn/1 --to production").ok();
+    road.mlx("promote churn/1 --to staging").ok();
+    insta::assert_snapshot!(road.shown(&road.mlx("models history churn --env nope")), @"
+    exit 0
+    --- stdout
+    nothing of `churn` has been promoted to nope, only to production, staging
+    ");
+}
+
+#[test]
+fn a_truncated_object_of_the_embedded_registry_is_damage_and_no_fault_of_a_network() {
+    let road = Road::embedded();
+    road.registered(1);
+    let mut folders = vec![road.home.join(".local/share/mlx/registry/objects")];
+    let mut cut = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read(&path).expect("a file").starts_with(b"model 1model 1") {
+                std::fs::remove_file(&path).expect("own file");
+                std::fs::write(&path, "model 1").expect("a write");
+                cut += 1;
+            }
+        }
+    }
+    assert_eq!(cut, 1, "the stored bytes are where this test looks");
+    insta::assert_snapshot!(road.shown(&road.mlx("models pull churn/1")), @"
+    exit 1
+    --- stderr
+    error: cannot pull churn/1: the registry at [REGISTRY] is damaged: mlx/weights.safetensors ended after 7 of 7000 bytes
+      try: see what is wrong with it: `mlx registry verify`
+    ");
+    assert!(!road.home.join("churn/churn-1").exists());
+}
