@@ -15,5 +15,6 @@ mod register;
 mod registry_faults;
 mod rollback;
 mod runs;
+mod readme;
 pub mod train;
 mod predict;
