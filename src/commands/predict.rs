@@ -60,7 +60,7 @@ fn refuse_to_replace(input: &Table, output: &Path) -> Result<()> {
         None => Ok(()),
         Some(_) => Err(Error::usage(format!(
             "the predictions would replace {}, the file that they are made from",
-            place.display()
+            output.display()
         ))
         .hint("name another file with `-o`")),
     }

@@ -242,6 +242,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_rolled_back_from_is_told_the_latest_first() {
+        let away = |moves: &str| {
+            let past = environment(&log(moves), &"production".parse().unwrap());
+            past.rolled_back_from().iter().map(|version| version.0).collect::<Vec<_>>()
+        };
+        assert_eq!(away("p1 p2"), [0; 0]);
+        assert_eq!(away("p1 p2 p3 r2 r1"), [2, 3]);
+        // Live again, it was not rolled back from; nor was what stands behind the live one.
+        assert_eq!(away("p1 p2 r1 p2"), [0; 0]);
+        assert_eq!(away("p1 p2 r1 p3"), [2]);
+    }
+
+    #[test]
     fn every_kind_of_tampering_is_seen() {
         let whole = log("p1 p2 r1");
         let mut changed = whole.clone();

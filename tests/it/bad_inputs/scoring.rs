@@ -41,12 +41,12 @@ fn scoring() {
       try: check how the file was made
     ");
     write("words.csv", &format!("{header}c1,old,pro,no\n"));
-    insta::assert_snapshot!(tried("a word where the model knows numbers", "predict -q -i words.csv -o out.csv"), @r#"
+    insta::assert_snapshot!(tried("a word where the model knows numbers", "predict -q -i words.csv -o out.csv"), @"
     exit 1
     --- stderr
     error: [HOME]/churn/words.csv row 1 column `age`: `old` is not a number
-      try: mend the cell; or `[data] missing = ["old"]` if it means missing; or `[columns] age = "categorical"` if it is a name
-    "#);
+      try: mend the cell: the model knows `age` as numbers
+    ");
     write("unlabelled.csv", "customer,age,plan\nc1,30,pro\n");
     insta::assert_snapshot!(tried("nothing to compare with", "eval -q --data unlabelled.csv"), @"
     exit 1

@@ -101,6 +101,45 @@ fn what_cannot_be_meant_is_refused_before_anything_is_read() {
 }
 
 #[test]
+fn predictions_do_not_replace_what_they_are_made_from() {
+    let home = Home::new();
+    super::train::project(&home);
+    home.mlx_in("churn", "train -q --max-epochs 1").ok();
+    let rows = home.read("churn/data/train.csv");
+    home.write("churn/new.csv", &rows);
+    std::os::unix::fs::symlink("new.csv", home.join("churn/link.csv")).expect("a link");
+    insta::assert_snapshot!(home.mlx_in("churn", "predict -q -i new.csv -o new.csv").show(), @"
+    exit 2
+    --- stderr
+    error: the predictions would replace [HOME]/churn/new.csv, the file that they are made from
+      try: name another file with `-o`
+    ");
+    for (input, output) in [
+        ("new.csv", "./data/../new.csv"),
+        ("new.csv", "link.csv"),
+        ("link.csv", "new.csv"),
+        ("n*.csv", "new.csv"),
+    ] {
+        home.mlx_in("churn", &format!("predict -q -i {input} -o {output}")).fails_with(2);
+        assert_eq!(home.read("churn/new.csv"), rows, "-i {input} -o {output}");
+    }
+    // Another file is replaced, as before.
+    for _ in 0..2 {
+        home.mlx_in("churn", "predict -q -i new.csv -o scores.csv").ok();
+    }
+    assert!(home.read("churn/scores.csv").starts_with("id,prediction,"));
+
+    // How files are read is the model's by now: no setting of the project's mends a cell.
+    home.write("churn/bad.csv", "id,age,plan\n1,lots,pro\n");
+    insta::assert_snapshot!(home.mlx_in("churn", "predict -q -i bad.csv -o scores.csv").show(), @"
+    exit 1
+    --- stderr
+    error: [HOME]/churn/bad.csv row 1 column `age`: `lots` is not a number
+      try: mend the cell: the model knows `age` as numbers
+    ");
+}
+
+#[test]
 fn forecasts_follow_each_series_and_roll() {
     let home = Home::new();
     trained(&home, "forecasting");
