@@ -13,6 +13,8 @@ pub(crate) mod ui;
 
 pub(crate) mod scaffold;
 pub(crate) mod train;
+#[doc(hidden)]
+pub mod bench;
 pub(crate) mod eval;
 pub(crate) mod model;
 pub(crate) mod engine;

@@ -53,9 +53,15 @@ pub(crate) enum Init {
 /// A step reads values that earlier steps made and makes one. `backward` finds the gradient of what
 /// it made in the arena, adds to the gradients of what it read, and writes those of its parameters.
 pub(crate) trait Step: std::fmt::Debug + Send + Sync {
+    /// What all shards of a pass need of the weights, worked out once: `Shard::prepared`.
+    fn prepare(&self, _net: &Net, _weights: &[f32], _prepared: &mut Vec<f32>) {}
+
     fn forward(&self, shard: &Shard<'_>, arena: &mut Arena);
 
     fn backward(&self, shard: &Shard<'_>, arena: &mut Arena, lane: &mut Lane<'_>);
+
+    /// What is left to do to the gradient of its parameters when that of all shards is added up.
+    fn settle(&self, _net: &Net, _gradient: &mut [f32]) {}
 
     /// The same with candle's own operations: the reference, and what runs on CUDA and Metal.
     fn plain(&self, plain: &mut Plain<'_>) -> Result<()>;
@@ -99,6 +105,12 @@ impl Net {
         &self.declared[id.0]
     }
 
+    /// One parameter of a buffer of all.
+    pub(super) fn part<'a>(&self, values: &'a [f32], id: ParameterId) -> &'a [f32] {
+        let declared = self.declared(id);
+        &values[declared.start..declared.start + declared.len()]
+    }
+
     pub(super) fn total(&self) -> usize {
         self.declared.iter().map(Declared::len).sum()
     }
@@ -112,6 +124,22 @@ pub(crate) struct Batch {
     pub dense: Vec<f32>,
     /// `rows × codes`.
     pub codes: Vec<u32>,
+}
+
+impl Batch {
+    /// No rows, in the memory of those that were there.
+    fn clear(&mut self) {
+        self.rows = 0;
+        self.dense.clear();
+        self.codes.clear();
+    }
+
+    /// The memory of a batch that nobody else looks at any more.
+    pub(super) fn spare(batch: Arc<Self>) -> Option<Self> {
+        let mut batch = Arc::into_inner(batch)?;
+        batch.clear();
+        Some(batch)
+    }
 }
 
 /// Puts a net together step by step.

@@ -59,6 +59,12 @@ impl Parameters {
         Ok(Self { net: net.clone(), flat, workspace: Arc::default(), fused })
     }
 
+    /// An empty batch to fill, in memory that is used again and again: the kernel would clear fresh
+    /// pages for each.
+    pub(crate) fn spare_batch(&self) -> Batch {
+        self.workspace.batch()
+    }
+
     /// `[rows, outputs]` of a batch, differentiable in the parameters when training.
     pub(crate) fn forward(&self, batch: Arc<Batch>, mode: Mode) -> Result<Tensor> {
         if !self.fused {

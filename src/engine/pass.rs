@@ -28,7 +28,11 @@ pub(crate) enum Mode {
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
     idle: Mutex<Vec<Arena>>,
+    /// What steps make of the weights, of passes that are over.
+    prepared: Mutex<Vec<Vec<Vec<f32>>>>,
     gradient: Mutex<Gradient>,
+    /// Batches that have been trained on.
+    batches: Mutex<Vec<Batch>>,
 }
 
 /// The gradient of all parameters in one buffer.
@@ -50,6 +54,11 @@ impl Workspace {
         self.gradient.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An empty batch, with the memory of one that went through before.
+    pub(super) fn batch(&self) -> Batch {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
     fn arenas(&self, count: usize) -> Vec<Arena> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle.len().saturating_sub(count);
@@ -58,8 +67,16 @@ impl Workspace {
         arenas
     }
 
-    fn give_back(&self, arenas: Vec<Arena>) {
+    fn prepared(&self) -> Vec<Vec<f32>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, memory: Memory, batch: Arc<Batch>) {
+        let Memory { arenas, prepared } = memory;
+        let batches = Batch::spare(batch);
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner).extend(batches);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(arenas);
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).push(prepared);
     }
 }
 
@@ -70,7 +87,16 @@ pub(super) struct Pass {
     pub batch: Arc<Batch>,
     pub mode: Mode,
     pub workspace: Arc<Workspace>,
-    arenas: Mutex<Vec<Arena>>,
+    memory: Mutex<Memory>,
+}
+
+/// What a pass keeps from forward to backward.
+#[derive(Debug, Default)]
+struct Memory {
+    /// One a shard.
+    arenas: Vec<Arena>,
+    /// One a step.
+    prepared: Vec<Vec<f32>>,
 }
 
 impl Pass {
@@ -80,27 +106,34 @@ impl Pass {
         mode: Mode,
         workspace: Arc<Workspace>,
     ) -> Self {
-        let arenas = Mutex::new(workspace.arenas(batch.rows.div_ceil(SHARD_ROWS)));
-        Self { net, batch, mode, workspace, arenas }
+        let arenas = workspace.arenas(batch.rows.div_ceil(SHARD_ROWS));
+        let memory = Mutex::new(Memory { arenas, prepared: workspace.prepared() });
+        Self { net, batch, mode, workspace, memory }
     }
 
-    fn shard<'a>(&'a self, at: usize, weights: &'a [f32]) -> Shard<'a> {
+    fn shard<'a>(&'a self, at: usize, weights: &'a [f32], prepared: &'a [Vec<f32>]) -> Shard<'a> {
         let rows = at * SHARD_ROWS..((at + 1) * SHARD_ROWS).min(self.batch.rows);
         let dropout = match self.mode {
             Mode::Score => None,
             Mode::Train(key) => Some(key),
         };
-        Shard { net: &self.net, batch: &self.batch, rows, weights, dropout }
+        Shard { net: &self.net, batch: &self.batch, rows, weights, prepared, dropout }
     }
 
     fn forward(&self, weights: &[f32]) -> Vec<f32> {
         let net = &*self.net;
         let width = net.output.width;
         let mut output = vec![0.0; self.batch.rows * width];
-        let mut arenas = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let Memory { arenas, prepared } = &mut *memory;
+        prepared.resize_with(net.steps.len(), Vec::new);
+        net.steps
+            .par_iter()
+            .zip(prepared.par_iter_mut())
+            .for_each(|(step, prepared)| step.prepare(net, weights, prepared));
         let parts = output.par_chunks_mut(SHARD_ROWS * width);
         arenas.par_iter_mut().zip(parts).enumerate().for_each(|(at, (arena, part))| {
-            let shard = self.shard(at, weights);
+            let shard = self.shard(at, weights, prepared);
             arena.prepare(net, shard.rows.len());
             for step in &net.steps {
                 step.forward(&shard, arena);
@@ -112,7 +145,8 @@ impl Pass {
 
     fn backward(&self, weights: &[f32], slopes: &[f32]) {
         let net = &*self.net;
-        let mut arenas = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let Memory { arenas, prepared } = &mut *memory;
         let mut gradient = self.workspace.gradient();
         let Gradient { values, lanes, touched, fresh } = &mut *gradient;
         values.resize(net.total(), 0.0);
@@ -130,7 +164,7 @@ impl Pass {
         work.enumerate().for_each(|(at, (arenas, gradient))| {
             let mut lane = Lane { gradient, add: false };
             for (offset, arena) in arenas.iter_mut().enumerate() {
-                let shard = self.shard(at * shards_per_lane + offset, weights);
+                let shard = self.shard(at * shards_per_lane + offset, weights, prepared);
                 let width = net.output.width;
                 let part = &slopes[shard.rows.start * width..shard.rows.end * width];
                 arena.prepare_backward(net, part);
@@ -150,8 +184,11 @@ impl Pass {
                 }
             });
         }
-        self.gather(tables, &arenas, touched.as_deref());
-        *touched = (!tables.is_empty()).then(|| self.batch.clone());
+        net.steps.iter().for_each(|step| step.settle(net, dense));
+        self.gather(tables, arenas, touched.as_deref());
+        let before = std::mem::replace(touched, (!tables.is_empty()).then(|| self.batch.clone()));
+        let before = before.and_then(Batch::spare);
+        self.workspace.batches.lock().unwrap_or_else(PoisonError::into_inner).extend(before);
         *fresh = true;
     }
 
@@ -187,8 +224,8 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let arenas = self.arenas.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.workspace.give_back(std::mem::take(arenas));
+        let memory = self.memory.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.workspace.give_back(std::mem::take(memory), std::mem::take(&mut self.batch));
     }
 }
 

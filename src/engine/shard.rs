@@ -13,14 +13,20 @@ pub(crate) struct Shard<'a> {
     /// The rows, as numbered in the batch.
     pub rows: Range<usize>,
     pub weights: &'a [f32],
+    /// What each step of the net made of the weights for the whole pass.
+    pub prepared: &'a [Vec<f32>],
     /// What dropout draws from; none when scoring.
     pub dropout: Option<StepKey>,
 }
 
 impl Shard<'_> {
     pub(super) fn weights(&self, id: ParameterId) -> &[f32] {
-        let declared = self.net.declared(id);
-        &self.weights[declared.start..declared.start + declared.len()]
+        self.net.part(self.weights, id)
+    }
+
+    /// What the step at this place of the net has prepared.
+    pub(super) fn prepared(&self, place: usize) -> &[f32] {
+        &self.prepared[place]
     }
 
     pub(super) fn dense(&self) -> &[f32] {

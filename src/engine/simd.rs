@@ -35,9 +35,40 @@ pub(crate) fn exp(x: f32) -> f32 {
     (sum * rest * rest + rest + 1.0) * power
 }
 
+/// ln(1 + x) of an x from 0 to 1, to within two units in the last place (Cephes `logf`).
+#[inline(always)]
+pub(crate) fn ln_1p(x: f32) -> f32 {
+    // Above √2, ln(1 + x) is ln 2 more than that of half of it; both differences are exact.
+    let large = x > std::f32::consts::SQRT_2 - 1.0;
+    let z = if large { (x - 1.0) * 0.5 } else { x };
+    let square = z * z;
+    let mut sum = 7.037_683_6e-2;
+    sum = sum * z - 1.151_461e-1;
+    sum = sum * z + 1.167_699_87e-1;
+    sum = sum * z - 1.242_014_1e-1;
+    sum = sum * z + 1.424_932_3e-1;
+    sum = sum * z - 1.666_805_8e-1;
+    sum = sum * z + 2.000_071_5e-1;
+    sum = sum * z - 2.499_999_4e-1;
+    sum = sum * z + 3.333_333e-1;
+    let logarithm = z - 0.5 * square + sum * z * square;
+    if large { logarithm + std::f32::consts::LN_2 } else { logarithm }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ln_1p_is_within_two_units_in_the_last_place() {
+        for step in 1..=10_000 {
+            let x = step as f32 * 1e-4;
+            let exact = f64::from(x).ln_1p();
+            let error = (f64::from(ln_1p(x)) - exact).abs() / exact;
+            assert!(error < 2.4e-7, "ln(1 + {x}) is off by {error}");
+        }
+        assert_eq!(ln_1p(0.0), 0.0);
+    }
 
     #[test]
     fn exp_is_within_two_units_in_the_last_place() {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::loss::{CrossEntropy, Pinball};
+use super::loss::{CrossEntropy, LambdaRank, ListNet, MeanSquares, Pinball, Query};
 use super::*;
+use crate::error::Result;
 
 fn layer(width: usize, members: usize, shared_input: bool, activation: Activation) -> Linear {
     Linear { width, members, shared_input, activation, dropout: 0.25 }
@@ -32,6 +33,29 @@ fn forecaster() -> Arc<Net> {
         net.linear("map", input, Linear { dropout: 0.0, ..layer(4, 2, false, Activation::None) });
     let output = net.quantiles("offsets", maps, 5, 2);
     net.finish(output)
+}
+
+/// Pools, stretched parts and a decomposed window, some values read twice.
+fn windows() -> Arc<Net> {
+    let mut net = NetBuilder::new(5, 2);
+    let window = net.linear("a", net.dense(), layer(24, 1, true, Activation::None));
+    let map = net.decomposed("map", window, 12, 5);
+    let pooled = net.pool(window, 4);
+    let value = net.linear("b", pooled, layer(9, 1, true, Activation::Relu));
+    let part = |offset, count, times| Part { value, offset, count, times };
+    let forecast = net.stretch(part(6, 3, 4), Onto::AddedTo(map));
+    let left = net.stretch(part(0, 6, 4), Onto::TakenFrom(window));
+    let last = net.linear("c", left, layer(12, 1, true, Activation::None));
+    let value = net.linear("d", last, layer(12, 1, true, Activation::None));
+    let part = Part { value, offset: 0, count: 12, times: 1 };
+    let other = net.stretch(part, Onto::Nothing);
+    let part = Part { value: other, ..part };
+    let output = net.stretch(part, Onto::AddedTo(forecast));
+    net.finish(output)
+}
+
+fn nets() -> [Arc<Net>; 3] {
+    [net(), forecaster(), windows()]
 }
 
 fn batch(net: &Net, rows: usize) -> Arc<Batch> {
@@ -65,81 +89,77 @@ fn close(one: &[f32], other: &[f32], within: f32) {
 
 #[test]
 fn a_fused_pass_is_its_plain_twin() {
-    let modes = [Mode::Score, Mode::Train(StepKey(11))];
-    for (rows, net) in
-        [1, 127, 128, 300].into_iter().flat_map(|rows| [(rows, net()), (rows, forecaster())])
-    {
-        for mode in modes {
-            let fused = parameters(&net).with_fused(true);
-            let plain = parameters(&net).with_fused(false);
-            let batch = batch(&net, rows);
-            if mode == Mode::Score {
-                let values = |parameters: &Parameters| {
-                    let output = parameters.forward(batch.clone(), mode).expect("output");
-                    output.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values")
-                };
-                close(&values(&fused), &values(&plain), 1e-5);
-                continue;
-            }
-            let (fused, fused_loss, fused_gradient) = pull(&fused, &batch, mode);
-            let (plain, plain_loss, plain_gradient) = pull(&plain, &batch, mode);
-            close(&fused, &plain, 1e-5);
-            close(&[fused_loss], &[plain_loss], 1e-5);
-            close(&fused_gradient, &plain_gradient, 1e-5);
-        }
+    for (net, rows) in nets().iter().flat_map(|net| [1, 127, 128, 300].map(|rows| (net, rows))) {
+        let fused = parameters(net).with_fused(true);
+        let plain = parameters(net).with_fused(false);
+        let batch = batch(net, rows);
+        let values = |parameters: &Parameters| {
+            let output = parameters.forward(batch.clone(), Mode::Score).expect("output");
+            output.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values")
+        };
+        close(&values(&fused), &values(&plain), 1e-5);
+        let mode = Mode::Train(StepKey(11));
+        let (fused, fused_loss, fused_gradient) = pull(&fused, &batch, mode);
+        let (plain, plain_loss, plain_gradient) = pull(&plain, &batch, mode);
+        close(&fused, &plain, 1e-5);
+        close(&[fused_loss], &[plain_loss], 1e-5);
+        close(&fused_gradient, &plain_gradient, 1e-5);
     }
 }
 
 #[test]
 fn gradients_are_finite_differences() {
-    let net = net();
-    let parameters = parameters(&net).with_fused(true);
-    let batch = batch(&net, 20);
-    let mode = Mode::Train(StepKey(2));
-    let (_, _, gradient) = pull(&parameters, &batch, mode);
-    let start: Vec<f32> = parameters.flat().to_vec1().expect("values");
-    let (mut compared, mut kinks) = (0, 0);
-    for at in (0..start.len()).step_by(7) {
-        let moved = |by: f32| {
-            let mut values = start.clone();
-            values[at] += by;
-            let values = Tensor::from_vec(values, start.len(), &Device::Cpu).expect("values");
-            parameters.flat().set(&values).expect("set");
-            f64::from(pull(&parameters, &batch, mode).1)
-        };
-        let difference = |step: f32| (moved(step) - moved(-step)) / f64::from(2.0 * step);
-        let (wide, narrow) = (difference(1.0 / 512.0), difference(1.0 / 1024.0));
-        let found = f64::from(gradient[at]);
-        // The loss is a float32 sum of some hundred terms.
-        let within = 1e-2 * (1.0 + found.abs());
-        // Where a ReLU turns between two points, the two differences disagree and say nothing.
-        if (wide - narrow).abs() > within / 2.0 {
-            kinks += 1;
-            continue;
+    // The forecaster's location leaves out on purpose what other levels pull at it.
+    for net in [net(), windows()] {
+        let parameters = parameters(&net).with_fused(true);
+        let batch = batch(&net, 20);
+        let mode = Mode::Train(StepKey(2));
+        let (_, _, gradient) = pull(&parameters, &batch, mode);
+        let start: Vec<f32> = parameters.flat().to_vec1().expect("values");
+        let (mut compared, mut kinks) = (0, 0);
+        for at in (0..start.len()).step_by(7) {
+            let moved = |by: f32| {
+                let mut values = start.clone();
+                values[at] += by;
+                let values = Tensor::from_vec(values, start.len(), &Device::Cpu).expect("values");
+                parameters.flat().set(&values).expect("set");
+                f64::from(pull(&parameters, &batch, mode).1)
+            };
+            let difference = |step: f32| (moved(step) - moved(-step)) / f64::from(2.0 * step);
+            let (wide, narrow) = (difference(1.0 / 512.0), difference(1.0 / 1024.0));
+            let found = f64::from(gradient[at]);
+            // The loss is a float32 sum of some hundred terms.
+            let within = 1e-2 * (1.0 + found.abs());
+            // Where a ReLU turns between two points, the two differences disagree and say nothing.
+            if (wide - narrow).abs() > within / 2.0 {
+                kinks += 1;
+                continue;
+            }
+            compared += 1;
+            assert!((narrow - found).abs() < within, "{at}: {narrow} {found}");
         }
-        compared += 1;
-        assert!((narrow - found).abs() < within, "{at}: {narrow} {found}");
+        assert!(compared > 8 * kinks, "{compared} compared, {kinks} at a kink");
     }
-    assert!(compared > 8 * kinks, "{compared} compared, {kinks} at a kink");
 }
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let net = net();
-    let bits = |threads| {
-        threads::with_threads(threads, || {
-            let (values, _, gradient) = pull(
-                &parameters(&net).with_fused(true),
-                &batch(&net, 2_000),
-                Mode::Train(StepKey(4)),
-            );
-            values.into_iter().chain(gradient).map(f32::to_bits).collect::<Vec<_>>()
-        })
-        .expect("threads")
-    };
-    let one = bits(1);
-    assert_eq!(bits(2), one);
-    assert_eq!(bits(5), one);
+    for net in nets() {
+        let bits = |threads| {
+            threads::with_threads(threads, || {
+                let (values, _, gradient) = pull(
+                    &parameters(&net).with_fused(true),
+                    &batch(&net, 2_000),
+                    Mode::Train(StepKey(4)),
+                );
+                values.into_iter().chain(gradient).map(f32::to_bits).collect::<Vec<_>>()
+            })
+            .expect("threads")
+        };
+        let one = bits(1);
+        assert_eq!(bits(2), one);
+        assert_eq!(bits(5), one);
+    }
 }
 
 #[test]
@@ -151,6 +171,51 @@ fn a_table_forgets_the_batch_before() {
     let fresh =
         pull(&parameters(&net).with_fused(true), &batch(&net, 3), Mode::Train(StepKey(1))).2;
     assert_eq!(again, fresh);
+}
+
+/// A loss and its slopes in outputs.
+fn slopes(loss: impl Fn(&Tensor) -> Result<Tensor>, outputs: &Var) -> (f32, Vec<f32>) {
+    let loss = loss(outputs).expect("loss");
+    let slopes = loss.backward().expect("slopes");
+    let slopes = slopes.get(outputs).expect("of the outputs");
+    let slopes: Vec<f32> = slopes.flatten_all().and_then(|t| t.to_vec1()).expect("values");
+    (loss.to_scalar().expect("scalar"), slopes)
+}
+
+/// The fused form of a loss against its twin, and against finite differences; on any threads.
+fn check(
+    fused: impl Fn(&Tensor) -> Result<Tensor> + Sync,
+    plain: impl Fn(&Tensor) -> Result<Tensor>,
+    shape: (usize, usize),
+    spread: f32,
+) {
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    let values: Vec<f32> =
+        (0..shape.0 * shape.1).map(|_| (random.random::<f32>() - 0.5) * spread).collect();
+    let outputs = Var::from_vec(values.clone(), shape, &Device::Cpu).expect("outputs");
+    let (value, found) = slopes(&fused, &outputs);
+    let (plain, plain_slopes) = slopes(plain, &outputs);
+    close(&[value], &[plain], 1e-5);
+    close(&found, &plain_slopes, 1e-6);
+
+    // Small enough that no two scores change places.
+    let step = 1.0 / 2048.0;
+    let most = found.iter().fold(0.0_f32, |most, slope| most.max(slope.abs()));
+    for at in (0..values.len()).step_by((values.len() / 40).max(1)) {
+        let moved = |by: f32| {
+            let mut values = values.clone();
+            values[at] += by;
+            let outputs = Tensor::from_vec(values, shape, &Device::Cpu).expect("outputs");
+            fused(&outputs).and_then(|loss| Ok(loss.to_scalar::<f32>()?)).expect("loss")
+        };
+        let difference = (moved(step) - moved(-step)) / (2.0 * step);
+        // A float32 loss is exact to 1e-7 of itself.
+        let within = 0.02 * most + 3e-4 * value.abs();
+        assert!((difference - found[at]).abs() < within, "{at}: {difference} {}", found[at]);
+    }
+
+    let bits = |threads| threads::with_threads(threads, || slopes(&fused, &outputs)).expect("runs");
+    assert_eq!(bits(1), bits(5));
 }
 
 #[test]
@@ -176,37 +241,65 @@ fn pinball_is_its_plain_twin() {
     let mut random = ChaCha8Rng::seed_from_u64(9);
     let mut draw =
         |count: usize| (0..count).map(|_| random.random::<f32>() * 4.0 - 2.0).collect::<Vec<_>>();
-    let forecasts =
-        candle_core::Var::from_vec(draw(200 * 12), (200, 12), &Device::Cpu).expect("a variable");
+    let forecasts = Var::from_vec(draw(200 * 12), (200, 12), &Device::Cpu).expect("a variable");
     let mut targets = draw(200 * 4);
     targets.iter_mut().step_by(7).for_each(|target| *target = f32::NAN);
     let loss = Pinball { targets, horizon: 4, levels: vec![(0.1, 0.5), (0.5, 2.0), (0.9, 0.5)] };
-    let one = |loss: Tensor| {
-        let slopes = loss.backward().expect("slopes");
-        let slopes = slopes.get(&forecasts).expect("of the forecasts");
-        let slopes: Vec<f32> = slopes.flatten_all().and_then(|t| t.to_vec1()).expect("values");
-        (loss.to_scalar::<f32>().expect("scalar"), slopes)
-    };
-    let (fused, fused_slopes) = one(loss.clone().of(&forecasts).expect("loss"));
-    let (plain, plain_slopes) = one(loss.plain(&forecasts).expect("loss"));
+    let (fused, fused_slopes) = slopes(|forecasts| loss.clone().of(forecasts), &forecasts);
+    let (plain, plain_slopes) = slopes(|forecasts| loss.plain(forecasts), &forecasts);
     close(&[fused], &[plain], 1e-5);
     close(&fused_slopes, &plain_slopes, 1e-6);
 }
 
 #[test]
 fn cross_entropy_is_its_plain_twin() {
-    let mut random = ChaCha8Rng::seed_from_u64(9);
-    let logits: Vec<f32> = (0..300 * 3 * 4).map(|_| random.random::<f32>() * 20.0 - 10.0).collect();
-    let logits = candle_core::Var::from_vec(logits, (300, 12), &Device::Cpu).expect("logits");
     let loss = CrossEntropy { labels: (0..300).map(|row| row % 4).collect(), classes: 4 };
-    let one = |loss: Tensor| {
-        let slopes = loss.backward().expect("slopes");
-        let slopes = slopes.get(&logits).expect("of the logits");
-        let slopes: Vec<f32> = slopes.flatten_all().and_then(|t| t.to_vec1()).expect("values");
-        (loss.to_scalar::<f32>().expect("scalar"), slopes)
+    check(|logits| loss.clone().of(logits), |logits| loss.plain(logits), (300, 12), 20.0);
+}
+
+#[test]
+fn mean_squares_are_their_plain_twin() {
+    for rows in [1, 5_000] {
+        let targets = (0..rows * 7).map(|at| (at as f32 * 0.3).cos()).collect();
+        let loss = MeanSquares { targets };
+        check(|outputs| loss.clone().of(outputs), |outputs| loss.plain(outputs), (rows, 7), 4.0);
+    }
+}
+
+/// Grades of queries of many lengths, one of them without a relevant row.
+fn grades() -> Vec<Vec<f32>> {
+    let lengths = [1, 2, 5, 16, 17, 40, 80];
+    let grade = |length, at| if length == 5 { 0 } else { (at * at + at / 3) % 5 };
+    lengths.map(|length| (0..length).map(|at| grade(length, at) as f32).collect()).to_vec()
+}
+
+#[test]
+fn list_net_is_its_plain_twin() {
+    let loss = ListNet { targets: grades().iter().map(|grades| ListNet::target(grades)).collect() };
+    check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 3), 8.0);
+}
+
+#[test]
+fn lambda_rank_is_its_plain_twin() {
+    for (depth, even) in [(usize::MAX, false), (20, true)] {
+        let query = |grades: Vec<f32>| {
+            let grades: Vec<f64> = grades.into_iter().map(f64::from).collect();
+            Arc::new(Query::new(&grades, depth))
+        };
+        let loss = LambdaRank { queries: grades().into_iter().map(query).collect(), even };
+        check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 2), 300.0);
+    }
+}
+
+#[test]
+fn the_right_order_costs_less() {
+    let loss = LambdaRank { queries: vec![Arc::new(Query::new(&[0.0, 1.0, 2.0], 20))], even: true };
+    let cost = |scores: [f32; 3]| {
+        let scores = Tensor::new(&scores, &Device::Cpu).and_then(|t| t.unsqueeze(1));
+        let loss = loss.clone().of(&scores.expect("scores")).expect("loss");
+        loss.to_scalar::<f32>().expect("scalar")
     };
-    let (fused, fused_slopes) = one(loss.clone().of(&logits).expect("loss"));
-    let (plain, plain_slopes) = one(loss.plain(&logits).expect("loss"));
-    close(&[fused], &[plain], 1e-5);
-    close(&fused_slopes, &plain_slopes, 1e-6);
+    assert!(cost([-2.0, 0.0, 2.0]) < cost([0.0, 0.0, 0.0]));
+    assert!(cost([0.0, 0.0, 0.0]) < cost([2.0, 0.0, -2.0]));
+    assert!(cost([1e30, 0.0, -1e30]).is_finite());
 }

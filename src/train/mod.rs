@@ -8,7 +8,6 @@ pub(crate) mod classification;
 pub(crate) mod event;
 pub(crate) mod fit;
 pub(crate) mod forecasting;
-mod lambda_rank;
 pub(crate) mod learner;
 pub(crate) mod ranking;
 pub(crate) mod lock;

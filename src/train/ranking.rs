@@ -1,10 +1,13 @@
 //! The ranking learner: whole queries, a net over the features of their rows, LambdaRank.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{DataSettings, Dataset, Task};
+use crate::engine::loss::{LambdaRank, Query};
 use crate::engine::{Mode, Parameters, StepKey};
 use crate::error::{Error, Result};
 use crate::metrics::{ndcg, ranked_queries};
@@ -14,8 +17,10 @@ use crate::model::nets::{Mlp, MlpSettings, MlpShape, encoded, estimator};
 use crate::model::ranking::{BestFeature, RankingModel, Spec, scores};
 use crate::model::{Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
-use crate::train::lambda_rank::Query;
 use crate::train::learner::{Defaults, Learner, Validation};
+
+/// NDCG is weighed down to this rank.
+const DEPTH: usize = 20;
 
 struct RankingLearner {
     kind: &'static str,
@@ -23,7 +28,7 @@ struct RankingLearner {
     net: Mlp,
     train: Inputs,
     /// Those queries that have something to tell apart, with the rows of each.
-    queries: Vec<(Vec<usize>, Query)>,
+    queries: Vec<(Vec<usize>, Arc<Query>)>,
     valid: Inputs,
     valid_queries: Vec<u32>,
     valid_relevance: Vec<f64>,
@@ -113,35 +118,13 @@ impl Learner for RankingLearner {
     }
 
     /// The queries' rows go through the net together; the loss takes each query's apart again.
-    ///
-    /// What is differentiable is Σ score × slope, with the slopes worked out beside the graph; the
-    /// loss itself only enters as the value that is shown.
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
         let rows: Vec<usize> =
             units.iter().flat_map(|&unit| self.queries[unit].0.iter().copied()).collect();
         let batch = encoded(&self.spec.features, &self.train, &rows);
         let output = self.net.forward(batch, Mode::Train(StepKey(random.next_u64())))?;
-        // A member's scores of all rows lie side by side.
-        let output = output.t()?.flatten_all()?;
-
-        let values: Vec<f32> = output.detach().to_vec1()?;
-        let mut slopes = vec![0.0; values.len()];
-        let mut loss = 0.0;
-        let mut start = 0;
-        for _ in 0..self.spec.net.members {
-            for &unit in units {
-                let (rows, query) = &self.queries[unit];
-                let end = start + rows.len();
-                loss += query.loss(&values[start..end], &mut slopes[start..end]);
-                start = end;
-            }
-        }
-        let share = 1.0 / (units.len() * self.spec.net.members) as f64;
-        let slopes: Vec<f32> = slopes.into_iter().map(|slope| (slope * share) as f32).collect();
-        let slopes = Tensor::from_vec(slopes, values.len(), output.device())?;
-        let pull = (output * slopes)?.sum_all()?;
-        let shift = (pull.detach().affine(-1.0, loss * share))?;
-        Ok((pull + shift)?)
+        let queries = units.iter().map(|&unit| self.queries[unit].1.clone()).collect();
+        LambdaRank { queries, even: true }.of(&output)
     }
 
     fn validate(&self) -> Result<Validation> {
@@ -168,7 +151,7 @@ impl Learner for RankingLearner {
 }
 
 /// The rows of each query whose relevances differ.
-fn gather(groups: &[u32], relevance: &[f64]) -> Vec<(Vec<usize>, Query)> {
+fn gather(groups: &[u32], relevance: &[f64]) -> Vec<(Vec<usize>, Arc<Query>)> {
     let mut queries: Vec<Vec<usize>> = vec![];
     for (row, &group) in groups.iter().enumerate() {
         let group = group as usize;
@@ -181,8 +164,8 @@ fn gather(groups: &[u32], relevance: &[f64]) -> Vec<(Vec<usize>, Query)> {
         .into_iter()
         .filter(|rows| rows.iter().any(|&row| relevance[row] != relevance[rows[0]]))
         .map(|rows| {
-            let query = Query::new(rows.iter().map(|&row| relevance[row]).collect());
-            (rows, query)
+            let relevance: Vec<f64> = rows.iter().map(|&row| relevance[row]).collect();
+            (rows, Arc::new(Query::new(&relevance, DEPTH)))
         })
         .collect()
 }

@@ -56,3 +56,19 @@ impl<L: Slopes> CustomOp1 for LossOp<L> {
         Ok(Some(if scale == 1.0 { slopes } else { (slopes * scale)? }))
     }
 }
+
+/// Outputs and slopes in pieces of these lengths, one after the other.
+pub(super) fn split<'a>(
+    mut outputs: &'a [f32],
+    slopes: &'a mut [f32],
+    lengths: impl Iterator<Item = usize>,
+) -> impl Iterator<Item = (&'a [f32], &'a mut [f32])> {
+    let mut slopes = slopes;
+    lengths.map(move |length| {
+        let (first, rest) = outputs.split_at(length);
+        outputs = rest;
+        let (first_slopes, rest) = std::mem::take(&mut slopes).split_at_mut(length);
+        slopes = rest;
+        (first, first_slopes)
+    })
+}

@@ -233,6 +233,14 @@ fn add(values: &mut [f32], others: &[f32]) {
     }
 }
 
+/// Adds the bias to every row.
+pub(super) fn add_bias(values: &mut [f32], bias: &[f32]) {
+    vectorised(
+        #[inline(always)]
+        || values.chunks_exact_mut(bias.len()).for_each(|values| add(values, bias)),
+    );
+}
+
 #[inline(always)]
 fn add_relu(values: &mut [f32], bias: &[f32]) {
     for (value, bias) in values.iter_mut().zip(bias) {
