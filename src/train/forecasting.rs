@@ -45,9 +45,14 @@ pub(crate) fn learner(
     device: &Device,
 ) -> Result<Box<dyn Learner>> {
     let look_back = look_back(model)?;
-    let horizon = settings.horizon.filter(|horizon| *horizon > 0).ok_or_else(|| {
-        Error::user("data.horizon is not set: how many steps ahead is the forecast?")
-            .hint("add to mlx.toml, under [data]: horizon = 28")
+    let horizon = match settings.horizon {
+        Some(0) => Err("is 0: a forecast is at least one step ahead"),
+        None => Err("is not set: how many steps ahead is the forecast?"),
+        Some(horizon) => Ok(horizon),
+    }
+    .map_err(|why| {
+        Error::user(format!("data.horizon {why}"))
+            .hint("say it in mlx.toml, under [data], such as: horizon = 28")
     })?;
     if !settings.known_future.is_empty() {
         return Err(Error::user(format!(

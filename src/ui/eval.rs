@@ -20,8 +20,6 @@ impl Text for EvalOutcome {
             let mut row = vec![metric.name.clone(), number(metric.value)];
             row.extend(evaluation.baselines.iter().map(|name| number(metric.baselines[name])));
             row.push(match metric.uplift {
-                // Against a baseline that is near nothing, a share of it says nothing.
-                Some(uplift) if uplift.abs() > 10.0 => "–".to_owned(),
                 Some(uplift) if uplift < 0.0 => style.red(&percent(uplift)),
                 Some(uplift) => style.green(&percent(uplift)),
                 None => "–".to_owned(),
@@ -68,8 +66,14 @@ fn number(value: Option<f64>) -> String {
     format!("{value:.decimals$}")
 }
 
+/// A share of the baseline. Of one that is near nothing, more digits would say no more.
 fn percent(share: f64) -> String {
-    format!("{:+.1}%", 100.0 * share)
+    const MOST: f64 = 10.0;
+    match share {
+        share if share > MOST => "> +1000%".to_owned(),
+        share if share < -MOST => "< -1000%".to_owned(),
+        share => format!("{:+.1}%", 100.0 * share),
+    }
 }
 
 #[cfg(test)]
@@ -90,5 +94,8 @@ mod tests {
         assert_eq!(number(None), "–");
         assert_eq!(percent(-0.0312), "-3.1%");
         assert_eq!(percent(0.125), "+12.5%");
+        assert_eq!(percent(-3.96), "-396.0%");
+        assert_eq!(percent(-1e15), "< -1000%");
+        assert_eq!(percent(42.0), "> +1000%");
     }
 }

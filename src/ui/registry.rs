@@ -72,10 +72,10 @@ impl Text for RestoreOutcome {
     }
 }
 
-/// `2 models, 3 versions, 12 files (1.2 MB read and hashed), 4 events, 1 alias`.
+/// `2 models, 3 versions, 12 files of versions and runs (1.2 MB read and hashed), 4 events, 1 alias`.
 fn counted(checked: &Checked) -> String {
     format!(
-        "{}, {}, {} ({} read and hashed), {}, {}",
+        "{}, {}, {} of versions and runs ({} read and hashed), {}, {}",
         things(checked.models, "model"),
         things(checked.versions, "version"),
         things(checked.files, "file"),

@@ -165,6 +165,8 @@ fn a_few_values_are_enough_and_none_are_told() {
     );
     let covariates = DataSettings { known_future: vec!["promo".into()], ..settings.clone() };
     assert!(fails(&dataset(&rows, 3), &covariates).starts_with("data.known_future names promo"));
+    let at_once = DataSettings { horizon: Some(0), ..settings.clone() };
+    assert!(fails(&dataset(&rows, 3), &at_once).starts_with("data.horizon is 0"));
     let endless = DataSettings { horizon: None, ..settings };
     assert!(fails(&dataset(&rows, 3), &endless).starts_with("data.horizon is not set"));
 }
