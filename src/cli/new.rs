@@ -32,7 +32,7 @@ pub(crate) struct ScaffoldArgs {
     #[arg(long, value_name = "GIT-URL|PATH[@REV]", conflicts_with = "template")]
     pub from: Option<String>,
     /// A variable of the team's template; may be given more than once.
-    #[arg(long, value_name = "NAME=VALUE", requires = "from")]
+    #[arg(long, value_name = "NAME=VALUE")]
     pub var: Vec<String>,
     /// The model's name; default: the folder's.
     #[arg(long)]

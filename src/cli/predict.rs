@@ -13,9 +13,12 @@ pub(crate) struct PredictArgs {
     /// Where to write the predictions; format by extension, `-` for standard output.
     #[arg(short, long, value_name = "FILE")]
     pub output: String,
-    /// The format where a name does not say it: csv, parquet or jsonl.
+    /// The format where a name does not say it, of both files: csv, jsonl, parquet or arrow.
     #[arg(long)]
     pub format: Option<String>,
+    /// The format of the predictions, where their name does not say it and `--format` is not it.
+    #[arg(long, value_name = "FORMAT")]
+    pub output_format: Option<String>,
     /// Forecasting: one forecast every N steps of the file, instead of one from its end; only those
     /// whose whole horizon lies within the file.
     #[arg(long, value_name = "N")]

@@ -34,7 +34,7 @@ pub(crate) fn answer_shell() -> bool {
 pub(crate) fn script(shell: &str) -> Result<String> {
     let shells = Shells::builtins();
     let completer = shells.completer(shell).ok_or_else(|| {
-        let error = Error::user(format!("no completions for a shell named `{shell}`"));
+        let error = Error::usage(format!("no completions for a shell named `{shell}`"));
         match closest(shell, shells.names()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint("there are completions for bash, zsh, fish, powershell and elvish"),

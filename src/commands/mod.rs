@@ -18,6 +18,7 @@ pub(crate) mod registry_client;
 mod rollback;
 mod runs;
 mod train;
+mod unparsed;
 
 use std::panic::AssertUnwindSafe;
 
@@ -34,7 +35,7 @@ use crate::settings::known::Known;
 use crate::settings::promote::PromoteSettings;
 use crate::settings::register::RegisterSettings;
 use crate::settings::rollback::RollbackSettings;
-use crate::ui::{Ui, UiSettings};
+use crate::ui::Ui;
 
 /// Parse the command line, run it, and answer the exit code of the process.
 pub(crate) fn main() -> std::process::ExitCode {
@@ -43,11 +44,14 @@ pub(crate) fn main() -> std::process::ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return unparsed(&error),
+        Err(error) => return unparsed::unparsed(&error),
     };
     let ui = Ui::new(settings::ui(&cli.globals));
     if settings::env::text(settings::env::FUSED).as_deref() == Some("0") {
         crate::engine::use_plain_steps();
+    }
+    for sentence in settings::variables::unknown() {
+        ui.warn(&sentence);
     }
     ui.report_panics();
     let finished = std::panic::catch_unwind(AssertUnwindSafe(|| start(cli, &ui)));
@@ -67,22 +71,6 @@ fn start(cli: Cli, ui: &Ui) -> Result<ExitCode> {
         .build()
         .map_err(|error| Error::user(format!("cannot start: {error}")))?;
     runtime.block_on(run(cli, ui))
-}
-
-/// Help and version, which are answers, or a command line that is wrong.
-fn unparsed(error: &clap::Error) -> std::process::ExitCode {
-    let wrong = error.use_stderr();
-    // `--json` was not parsed, and whoever typed it still parses stdout.
-    if wrong && std::env::args_os().any(|word| word == "--json") {
-        let text = error.to_string();
-        let message =
-            text.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
-        Ui::new(UiSettings { json: true, ..UiSettings::default() })
-            .fail(&Error::usage(message).hint("see `mlx --help`"));
-    } else {
-        let _ = error.print();
-    }
-    std::process::ExitCode::from(if wrong { ExitCode::Usage } else { ExitCode::Done } as u8)
 }
 
 async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
@@ -152,7 +140,7 @@ async fn models(globals: &Globals, command: ModelsCommand, ui: &Ui) -> Result<Ex
 
 fn schema(file: &str) -> Result<String> {
     if file != "mlx.toml" {
-        return Err(Error::user(format!("mlx has no schema for `{file}`"))
+        return Err(Error::usage(format!("mlx has no schema for `{file}`"))
             .hint("there is one for `mlx.toml`"));
     }
     Ok(format!("{:#}\n", Known::of_project().schema))

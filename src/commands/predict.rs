@@ -21,7 +21,7 @@ pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Optio
     let (data, kinds) = resolved.model.read_as();
     let mut data = data.clone();
     // The training data's own format says nothing of this file's.
-    data.format.clone_from(&settings.format);
+    data.format.clone_from(&settings.input_format);
     let mut kinds = kinds.clone();
     if !matches!(resolved.model, Model::Forecasting(_)) {
         // What is to be predicted is not needed, and what stands in its column does not matter.
@@ -33,7 +33,7 @@ pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Optio
     for notice in &answers.notices {
         ui.warn(notice);
     }
-    data::write(&settings.output, settings.format.as_deref(), &answers.table)?;
+    data::write(&settings.output, settings.output_format.as_deref(), &answers.table)?;
     if settings.is_stdout() {
         return Ok(None);
     }

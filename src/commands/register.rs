@@ -17,7 +17,7 @@ use crate::ui::Ui;
 pub(crate) async fn register(settings: &RegisterSettings, ui: &Ui) -> Result<RegisterOutcome> {
     let run = chosen_run(settings, ui)?;
     let package = checked_package(&run)?;
-    let remote = registry_client::open(&settings.registry).await?;
+    let remote = registry_client::open_or_make(&settings.registry).await?;
     let model = &settings.name;
     let owner = owner(settings, &remote).await?;
 

@@ -8,13 +8,31 @@ use crate::model::Package;
 use crate::registry::{ModelName, ModelReference, VersionNumber};
 use crate::remote::{Credentials, HttpSettings, Remote};
 use crate::serve::registry::{Identity, router};
-use crate::settings::RegistryTarget;
 use crate::settings::registry::{Login, RegistrySettings};
+use crate::settings::{self, RegistryTarget};
 use crate::store::Store;
-use crate::sys::folders;
 
 /// The registry of the settings: over HTTP, or its router in this process over the store's folder.
+///
+/// One's own embedded registry appears when it is first asked. A folder that somebody named holds a
+/// registry, or is misspelt.
 pub(crate) async fn open(settings: &RegistrySettings) -> Result<Remote> {
+    if let RegistryTarget::Embedded(folder) = &settings.target
+        && !Store::is_in(folder)
+        // A file in its place is for the store to tell of.
+        && !folder.is_file()
+        && *folder != settings::embedded_folder()?
+    {
+        let folder = folder.display();
+        return Err(Error::user(format!("there is no registry in {folder}")).hint(format!(
+            "check the name; `mlx register --registry {folder}` makes one there, and the address of a server begins with `http://`"
+        )));
+    }
+    open_or_make(settings).await
+}
+
+/// As [`open`], for what writes: a folder that holds no registry gets one.
+pub(crate) async fn open_or_make(settings: &RegistrySettings) -> Result<Remote> {
     match &settings.target {
         RegistryTarget::Embedded(folder) => {
             let store = Store::open(folder).await?;
@@ -118,5 +136,5 @@ fn kept(manifest: &VersionFile) -> Result<PathBuf> {
     {
         return Err(Error::user(format!("`{}` is not a SHA-256", manifest.sha256)));
     }
-    Ok(folders::cache()?.join("packages").join(&manifest.sha256))
+    Ok(settings::cache_folder()?.join("packages").join(&manifest.sha256))
 }

@@ -70,8 +70,7 @@ pub(crate) async fn tour(args: &TourArgs, ui: &Ui) -> Result<TourOutcome> {
                 return Err(Error::new(ExitCode::Interrupted, "the tour was interrupted"));
             }
             if code != ends as i32 {
-                return Err(Error::bug(format!("`{command}` of the tour ended with {code}"))
-                    .hint("look at what it left: `mlx tour --keep`"));
+                return Err(unexpected(&command, code));
             }
             let seconds = step_started.elapsed().as_secs_f64();
             steps.push(TourStep { template: template.into(), command, exit_code: code, seconds });
@@ -81,12 +80,23 @@ pub(crate) async fn tour(args: &TourArgs, ui: &Ui) -> Result<TourOutcome> {
     Ok(TourOutcome { steps, seconds, kept: sandbox.kept() })
 }
 
+/// A step that ended otherwise than it should. It said why; only what it calls a bug is one.
+fn unexpected(command: &str, code: i32) -> Error {
+    let what = format!("`{command}` of the tour ended with {code}");
+    if code == ExitCode::Bug as i32 {
+        return Error::bug(what);
+    }
+    Error::user(what).hint(
+        "it says why above; look at what it left: `mlx tour --keep`, without `--quiet` or `--json`",
+    )
+}
+
 fn chapters(template: Option<&str>) -> Result<Vec<(&'static str, &'static str)>> {
     let Some(wanted) = template else { return Ok(CHAPTERS.to_vec()) };
     let found: Vec<_> =
         CHAPTERS.iter().copied().filter(|(template, _)| *template == wanted).collect();
     if found.is_empty() {
-        let error = Error::user(format!("no template is named `{wanted}`"));
+        let error = Error::usage(format!("no template is named `{wanted}`"));
         return Err(match closest(wanted, CHAPTERS.iter().map(|(template, _)| *template)) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint("there are classification, forecasting and ranking"),
@@ -142,6 +152,7 @@ impl Sandbox {
             .args(words.split(' '))
             .current_dir(folder)
             .env(env::REGISTRY_DATA, self.path.join("registry"))
+            .env(env::CACHE, self.path.join("cache"))
             .env(env::CONFIG, self.path.join("config.toml"))
             .stdin(Stdio::null());
         for variable in [env::REGISTRY_URL, env::MLFLOW_TRACKING_URI, env::SEED, env::BUDGET] {

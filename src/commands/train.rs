@@ -31,7 +31,7 @@ pub(crate) async fn train(settings: Result<RunSettings>, ui: &Ui) -> Result<Exit
     };
     let failed = match answer {
         Ok(Answer::Trained(outcome)) if ui.json => {
-            return ui.event(&outcome.event()).map(|()| ExitCode::Done);
+            return ui.train_event(&outcome.event()).map(|()| ExitCode::Done);
         }
         Ok(Answer::Trained(outcome)) => return ui.answer(&*outcome),
         Ok(Answer::Planned(outcome)) => return ui.answer(&*outcome),
@@ -41,7 +41,7 @@ pub(crate) async fn train(settings: Result<RunSettings>, ui: &Ui) -> Result<Exit
         return Err(failed);
     }
     let hint = failed.hint_text().map(str::to_owned);
-    ui.event(&Event::Error { message: failed.message().to_owned(), hint })?;
+    ui.train_event(&Event::Error { message: failed.message().to_owned(), hint })?;
     ui.say_failure(&failed);
     Ok(failed.code())
 }
@@ -55,7 +55,7 @@ enum Answer {
 async fn watched(settings: RunSettings, ui: &Ui) -> Result<Answer> {
     let interrupt = Interrupt::default();
     let (flag, quiet_ui) = (interrupt.clone(), ui.clone());
-    let threads = threads(settings.project.settings.train.threads)?;
+    let threads = threads(&settings.project)?;
     let mut work = tokio::task::spawn_blocking(move || {
         with_threads(threads, move || prepare(settings, &flag, &quiet_ui)).and_then(|answer| answer)
     });
@@ -75,13 +75,17 @@ async fn watched(settings: RunSettings, ui: &Ui) -> Result<Answer> {
 }
 
 /// How many threads to train on: as many as asked for, or as there are cores.
-fn threads(asked: Option<usize>) -> Result<usize> {
+fn threads(project: &Project) -> Result<usize> {
     const MOST: usize = 1024;
-    match asked {
+    const KEY: &str = "train.threads";
+    match project.settings.train.threads {
         None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
         Some(threads @ 1..=MOST) => Ok(threads),
-        Some(threads) => Err(Error::user(format!("`train.threads` is {threads}"))
-            .hint(format!("it may be 1 to {MOST}; leave it out for one a core"))),
+        Some(threads) => {
+            let error = Error::user(format!("`{}` is {threads}", project.said_as(KEY)))
+                .hint(format!("it may be 1 to {MOST}; leave it out for one a core"));
+            Err(project.at_fault(KEY, error))
+        }
     }
 }
 
@@ -191,6 +195,8 @@ impl<'a> Training<'a> {
     fn new(project: &'a Project, ui: &Ui) -> Result<Self> {
         let settings = &project.settings;
         let (task, seed) = (settings.project.task, settings.train.seed);
+        device::check_name(&settings.train.device)
+            .map_err(|error| project.at_fault("train.device", error))?;
         let device = device::open(&settings.train.device)?;
         let dataset = data::load(&LoadRequest {
             task,
@@ -230,14 +236,18 @@ impl<'a> Training<'a> {
         let train = &self.project.settings.train;
         let defaults = self.learner.defaults();
         let batch = train.batch.unwrap_or(defaults.batch);
+        // Of a value that a key can't have: as it was said, and with a value that it can.
+        let wrong = |key: &str, value: &dyn std::fmt::Display, wanted: &str| {
+            let error = Error::user(format!("{} is {value}", self.project.said_as(key)));
+            Err(self.project.at_fault(key, error.hint(format!("give it {wanted}"))))
+        };
         for (key, zero) in [
-            ("batch", batch == 0),
-            ("max_epochs", train.max_epochs == 0),
-            ("patience", train.patience == 0),
+            ("train.batch", batch == 0),
+            ("train.max_epochs", train.max_epochs == 0),
+            ("train.patience", train.patience == 0),
         ] {
             if zero {
-                return Err(Error::user(format!("train.{key} is 0"))
-                    .hint(format!("give it at least 1: `--set train.{key}=1`")));
+                return wrong(key, &0, &format!("at least 1: `--set {key}=1`"));
             }
         }
         let (rate, decay) = (train.learning_rate, train.weight_decay);
@@ -256,14 +266,18 @@ impl<'a> Training<'a> {
             .hint("leave it out; what trees can be told stands under [model]"));
         }
         if let Some(rate) = rate.filter(|rate| !(*rate > 0.0 && rate.is_finite())) {
-            return Err(Error::user(format!("train.learning_rate is {rate}"))
-                .hint("give it more than 0, such as `--set train.learning_rate=0.001`"));
+            let wanted = "more than 0, such as `--set train.learning_rate=0.001`";
+            return wrong("train.learning_rate", &rate, wanted);
         }
         if let Some(decay) = decay.filter(|decay| !(*decay >= 0.0 && decay.is_finite())) {
-            return Err(Error::user(format!("train.weight_decay is {decay}"))
-                .hint("give it 0 or more, such as `--set train.weight_decay=0.01`"));
+            let wanted = "0 or more, such as `--set train.weight_decay=0.01`";
+            return wrong("train.weight_decay", &decay, wanted);
         }
+        let key = "train.budget";
         let budget = train.budget.as_deref().map(clock::parse_duration).transpose();
+        let budget = budget.map_err(|error| {
+            self.project.at_fault(key, error.context(format!("in {}", self.project.said_as(key))))
+        });
         Ok(FitPlan {
             seed: train.seed,
             max_epochs: train.max_epochs,
@@ -271,7 +285,7 @@ impl<'a> Training<'a> {
             batch,
             learning_rate: rate.unwrap_or(defaults.learning_rate),
             weight_decay: decay.unwrap_or(defaults.weight_decay),
-            budget: budget.context(|| "in train.budget")?,
+            budget: budget?,
             last_step,
         })
     }

@@ -11,14 +11,15 @@ use super::{Column, Table, Values};
 use crate::error::{Error, Result};
 use crate::sys::files;
 
-/// Write a table as its file's name says, or as `format`; `-` is standard output, CSV by default.
+/// Write a table as its file's name says, or as `format` where it says none; `-` is standard output,
+/// CSV by default.
 pub(crate) fn write(path: &Path, format: Option<&str>, table: &Table) -> Result<()> {
-    let format = match format {
-        Some(name) => Format::named(name)?,
+    let format = match Format::said(path, format)? {
+        Some(format) => format,
         None if is_stdin(path) => Format::Csv,
         None => Format::of_name(path).ok_or_else(|| {
             Error::file("write", path, "its name says no format")
-                .hint("name it .csv, .jsonl or .parquet, or give `--format`")
+                .hint("name it .csv, .jsonl or .parquet, or give `--output-format`")
         })?,
     };
     let content = match format {

@@ -103,6 +103,12 @@ impl Refusal {
                 .hint("try again in a while; the server's log says more"),
             300..=399 => Error::user(format!("no registry is at {address}: {said}"))
                 .hint("use the new address as `[registry] url` or MLX_REGISTRY_URL"),
+            _ if error_code == "ENDPOINT_NOT_FOUND" && !ours => Error::user(format!(
+                "{address} does not answer {request}: {said}"
+            ))
+            .hint(
+                "a registry's address ends with its host and port, such as `http://127.0.0.1:5000`",
+            ),
             // MLflow's own failures always have its shape; another server's page has not.
             _ if error_code.is_empty() => Error::user(format!(
                 "{address} does not answer like an MLflow registry: {request} gave {status}"

@@ -231,7 +231,7 @@ impl Retries {
 
 fn unreachable(address: &str, what: &str, why: &str) -> Failure {
     Error::unreachable(format!("{what} the registry at {address}: {why}"))
-        .hint("check that it runs and the address is right: `mlx registry status`")
+        .hint("check that it runs, and where its address was said: `mlx config show registry`")
         .into()
 }
 

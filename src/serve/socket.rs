@@ -23,6 +23,9 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
             std::io::ErrorKind::PermissionDenied => {
                 failed.hint("ports under 1024 are the system's; choose a higher one: `--port 5000`")
             }
+            std::io::ErrorKind::AddrNotAvailable => failed.hint(
+                "it is no address of this machine: `--host 127.0.0.1` serves this machine alone, `--host 0.0.0.0` others too",
+            ),
             _ => failed,
         }
     })

@@ -12,6 +12,8 @@ pub(crate) const REGISTRY_TOKEN: &str = "MLX_REGISTRY_TOKEN";
 pub(crate) const REGISTRY_TIMEOUT: &str = "MLX_REGISTRY_TIMEOUT";
 /// The user's configuration file.
 pub(crate) const CONFIG: &str = "MLX_CONFIG";
+/// The folder of what can be fetched again.
+pub(crate) const CACHE: &str = "MLX_CACHE";
 /// The device to train on.
 pub(crate) const DEVICE: &str = "MLX_DEVICE";
 /// The seed of every random stream.
@@ -39,6 +41,24 @@ pub(crate) const CI: &str = "CI";
 pub(crate) const PATH: &str = "PATH";
 /// Set by a shell that asks for completions.
 pub(crate) const COMPLETE: &str = "COMPLETE";
+
+/// Those that only mlx reads; README.md lists them.
+pub(crate) const OURS: &[&str] = &[
+    REGISTRY_URL,
+    REGISTRY_DATA,
+    REGISTRY_TOKEN,
+    REGISTRY_TIMEOUT,
+    CONFIG,
+    CACHE,
+    DEVICE,
+    SEED,
+    BUDGET,
+    THREADS,
+    FUSED,
+];
+
+/// Those of mlx's own tests and scripts.
+pub(crate) const DEVELOPMENT: &[&str] = &["MLX_PYTHON", "MLX_SHARED", "MLX_REWRITE"];
 
 /// A variable that is set and not empty.
 pub(crate) fn text(name: &str) -> Option<String> {

@@ -19,6 +19,9 @@ pub(crate) enum Origin {
     UserFile(PathBuf),
     ProjectFile(PathBuf),
     Variable(&'static str),
+    /// A flag of the key's own.
+    Flag(&'static str),
+    /// `--set`.
     CommandLine,
 }
 
@@ -27,7 +30,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("default"),
             Self::UserFile(path) | Self::ProjectFile(path) => write!(f, "{}", path.display()),
-            Self::Variable(name) => f.write_str(name),
+            Self::Variable(name) | Self::Flag(name) => f.write_str(name),
             Self::CommandLine => f.write_str("command line"),
         }
     }
@@ -43,7 +46,7 @@ impl Serialize for Origin {
 const USER_TABLES: &[&str] = &["train", "registry"];
 
 /// The variables that stand for a key of `mlx.toml`.
-const VARIABLES: &[(&str, &str)] = &[
+pub(super) const VARIABLES: &[(&str, &str)] = &[
     (env::DEVICE, "train.device"),
     (env::SEED, "train.seed"),
     (env::BUDGET, "train.budget"),

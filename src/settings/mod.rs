@@ -15,6 +15,7 @@ pub(crate) mod register;
 pub(crate) mod registry;
 pub(crate) mod rollback;
 pub(crate) mod train;
+pub(crate) mod variables;
 mod wrong;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,22 @@ impl Project {
     /// Where runs are kept.
     pub(crate) fn runs(&self) -> PathBuf {
         self.root.join(".mlx").join("runs")
+    }
+
+    /// A key as whoever set it knows it: by a flag of its own, a variable, or its name.
+    pub(crate) fn said_as<'a>(&self, key: &'a str) -> &'a str {
+        match self.origins.get(key) {
+            Some(Origin::Flag(name) | Origin::Variable(name)) => name,
+            _ => key,
+        }
+    }
+
+    /// An error of a value that its key can't have. Said on the command line, it makes that wrong.
+    pub(crate) fn at_fault(&self, key: &str, error: Error) -> Error {
+        match self.origins.get(key) {
+            Some(Origin::Flag(_) | Origin::CommandLine) => error.into_usage(),
+            _ => error,
+        }
     }
 }
 
@@ -90,6 +107,11 @@ fn user_registry() -> Result<Option<String>> {
     layers.user_file(&user_file()?)?;
     let url = layers.table.get("registry").and_then(|registry| registry.get("url"));
     Ok(url.and_then(|url| url.as_str()).map(str::to_owned))
+}
+
+/// Where what can be fetched again is kept.
+pub(crate) fn cache_folder() -> Result<PathBuf> {
+    env::path(env::CACHE).map_or_else(folders::cache, Ok)
 }
 
 fn user_file() -> Result<PathBuf> {
@@ -142,7 +164,7 @@ impl std::fmt::Display for RegistryTarget {
 pub(crate) fn registry(globals: &Globals, project: Option<&Project>) -> Result<RegistryTarget> {
     let here = working_folder(globals)?;
     if let Some(flag) = &globals.registry {
-        return registry_target(flag, &here);
+        return registry_target(flag, &here).map_err(Error::into_usage);
     }
     // A project's settings hold the variable, its own file and the user's, laid over each other already.
     let (url, base) = match project {
@@ -174,10 +196,38 @@ fn registry_target(text: &str, base: &Path) -> Result<RegistryTarget> {
             Err(Error::user(format!("a registry can't be reached by `{scheme}`: `{text}`"))
                 .hint("use an http or https address, a folder, or `embedded`"))
         }
-        None => Ok(RegistryTarget::Embedded(base.join(text))),
+        None if is_host_and_port(text) => {
+            Err(Error::user(format!("`{text}` is neither an address nor a folder"))
+                .hint(format!("did you mean `http://{text}`? a folder of that name is `./{text}`")))
+        }
+        // As typed, but without `.`, which says nothing in a message.
+        None => Ok(RegistryTarget::Embedded(base.join(text).components().collect())),
     }
+}
+
+/// `localhost:5000`, `10.0.0.7:5000/` or `[::1]:5000`: an address without its scheme.
+fn is_host_and_port(text: &str) -> bool {
+    let authority = text.split('/').next().unwrap_or_default();
+    authority.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 pub(crate) fn embedded_folder() -> Result<PathBuf> {
     env::path(env::REGISTRY_DATA).map_or_else(folders::registry_data, Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_its_scheme_is_told_from_a_folder() {
+        for text in ["localhost:5000", "10.0.0.7:80/", "registry.example.com:443/x", "[::1]:5000"] {
+            assert!(is_host_and_port(text), "{text}");
+        }
+        for text in ["registry", "./localhost:5000", "/srv/mlx", "C:", "C:\\mlx", "a:b", ":5000"] {
+            assert!(!is_host_and_port(text), "{text}");
+        }
+    }
 }

@@ -56,6 +56,10 @@ fn resolve(
             "`--template classification`, `forecasting` or `ranking`; or start from your own data: `--data FILE --target COLUMN`",
         ));
     }
+    if args.from.is_none() && !args.var.is_empty() {
+        return Err(Error::usage("`--var` is for a team's own template, and `--from` names none")
+            .hint("leave it out, or name the template: `--from GIT-URL|PATH`"));
+    }
     let variables = args.var.iter().map(|text| variable(text)).collect::<Result<_>>()?;
     let layout = args.layout.as_deref().map(|layout| match layout {
         "wide" => Layout::Wide,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Project, find_project, working_folder};
 use crate::cli::Globals;
 use crate::cli::predict::PredictArgs;
+use crate::data;
 use crate::error::{Error, Result};
 use crate::model::answers::Rolling;
 
@@ -15,8 +16,9 @@ pub(crate) struct PredictSettings {
     pub input: PathBuf,
     /// `-` is standard output.
     pub output: PathBuf,
-    /// The format of what names no format.
-    pub format: Option<String>,
+    /// The formats of what names no format.
+    pub input_format: Option<String>,
+    pub output_format: Option<String>,
     pub rolling: Option<Rolling>,
     pub project: Option<Project>,
     pub globals: Globals,
@@ -27,17 +29,22 @@ impl PredictSettings {
         let here = working_folder(globals)?;
         let place = |file: &str| if file == "-" { PathBuf::from(file) } else { here.join(file) };
         if args.output == "-" && globals.json {
-            return Err(Error::usage("`--json` and `-o -` both answer on standard output")
-                .hint("for predictions as JSON lines: `-o - --format jsonl`"));
+            return Err(Error::usage("`--json` and `-o -` both answer on standard output").hint(
+                "for predictions as JSON lines, without `--json`: `-o - --output-format jsonl`",
+            ));
         }
         if args.rolling == Some(0) {
             return Err(Error::usage("`--rolling 0` would never move on").hint("use 1 or more"));
+        }
+        for name in args.format.iter().chain(&args.output_format) {
+            data::check_format(name).map_err(Error::into_usage)?;
         }
         Ok(Self {
             model: args.model.clone(),
             input: place(&args.input),
             output: place(&args.output),
-            format: args.format.clone(),
+            input_format: args.format.clone(),
+            output_format: args.output_format.clone().or_else(|| args.format.clone()),
             rolling: args.rolling.map(|every| Rolling { every, from: args.from.clone() }),
             project: find_project(globals, &[])?,
             globals: globals.clone(),

@@ -1,6 +1,6 @@
 //! `mlx train`: flags and the project as one plan of a run.
 
-use super::{Project, project};
+use super::{Origin, Project, project};
 use crate::cli::Globals;
 use crate::cli::train::TrainArgs;
 use crate::error::Result;
@@ -24,18 +24,24 @@ pub(crate) enum Start {
 
 pub(crate) fn train(globals: &Globals, args: TrainArgs) -> Result<RunSettings> {
     let mut overrides = args.set;
-    let mut named = |key: &str, value: Option<String>| {
-        overrides.extend(value.map(|value| format!("train.{key}={value}")));
+    let mut flags = Vec::new();
+    let mut named = |flag: &'static str, key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            overrides.push(format!("{key}={value}"));
+            flags.push((key.to_owned(), Origin::Flag(flag)));
+        }
     };
-    named("device", args.device);
-    named("seed", args.seed.map(|seed| seed.to_string()));
-    named("budget", args.budget);
-    named("threads", args.threads.map(|threads| threads.to_string()));
-    named("max_epochs", args.max_epochs.map(|epochs| epochs.to_string()));
+    named("--device", "train.device", args.device);
+    named("--seed", "train.seed", args.seed.map(|seed| seed.to_string()));
+    named("--budget", "train.budget", args.budget);
+    named("--threads", "train.threads", args.threads.map(|threads| threads.to_string()));
+    named("--max-epochs", "train.max_epochs", args.max_epochs.map(|epochs| epochs.to_string()));
     let start = match args.resume {
         Some(id) => Start::Resume((!id.is_empty()).then_some(id)),
         None if args.locked => Start::Locked,
         None => Start::Fresh,
     };
-    Ok(RunSettings { project: project(globals, &overrides)?, start, dry_run: args.dry_run })
+    let mut project = project(globals, &overrides)?;
+    project.origins.extend(flags);
+    Ok(RunSettings { project, start, dry_run: args.dry_run })
 }

@@ -44,7 +44,7 @@ pub(super) fn value(
         None => format!("`{key}` in {place}: {what}"),
     };
     let error = match origin {
-        Some(Origin::CommandLine) => Error::usage(message),
+        Some(Origin::CommandLine | Origin::Flag(_)) => Error::usage(message),
         _ => Error::user(message),
     };
     let meant = variants(what)

@@ -4,19 +4,25 @@ use candle_core::Device;
 
 use crate::error::{Error, Result};
 
+/// Whether a device could have this name, here or elsewhere.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let ordinal = name.strip_prefix("cuda:").map(str::parse::<usize>);
+    if matches!(name, "auto" | "cpu" | "cuda" | "metal") || matches!(ordinal, Some(Ok(_))) {
+        return Ok(());
+    }
+    Err(Error::user(format!("no device is named `{name}`"))
+        .hint("use auto, cpu, cuda, cuda:N or metal"))
+}
+
 /// The device of this name. `auto` takes CUDA or Metal where this build has it and one is there,
 /// else the CPU; any other name is that device or an error.
 pub(crate) fn open(name: &str) -> Result<Device> {
+    check_name(name)?;
     match name {
         "cpu" => Ok(Device::Cpu),
         "auto" => Ok(cuda(0).or_else(|_| metal()).unwrap_or(Device::Cpu)),
-        "cuda" => cuda(0),
         "metal" => metal(),
-        _ => match name.strip_prefix("cuda:").map(str::parse) {
-            Some(Ok(ordinal)) => cuda(ordinal),
-            _ => Err(Error::user(format!("no device is named `{name}`"))
-                .hint("use auto, cpu, cuda, cuda:N or metal")),
-        },
+        name => cuda(name.strip_prefix("cuda:").and_then(|text| text.parse().ok()).unwrap_or(0)),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn cache() -> Result<PathBuf> {
 fn base() -> Result<impl BaseStrategy> {
     etcetera::choose_base_strategy().map_err(|error| {
         Error::user(format!("cannot tell the home folder: {error}"))
-            .hint("set HOME, or MLX_CONFIG and MLX_REGISTRY_DATA")
+            .hint("set HOME, or MLX_CONFIG, MLX_REGISTRY_DATA and MLX_CACHE")
     })
 }
 

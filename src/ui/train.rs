@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use super::table::Table;
 use super::{Style, Text, Ui};
+use crate::error::Error;
+use crate::outcome::Outcome;
 use crate::outcome::train::{TrainOutcome, TrainPlanOutcome};
 use crate::train::Event;
 use crate::train::event::StopReason;
@@ -24,7 +28,7 @@ impl<'a> Progress<'a> {
     pub(crate) fn new(ui: &'a Ui, max_epochs: usize) -> Self {
         let bar = ui.live.then(|| {
             let style = ProgressStyle::with_template(
-                "epoch {prefix} {bar:24} {pos}/{len} eta {eta}  {msg}",
+                "epoch {prefix} {bar:24} {pos}/{len}, epoch ends in {eta}  {msg}",
             );
             let bar = ProgressBar::new(0);
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -37,7 +41,7 @@ impl<'a> Progress<'a> {
         if self.ui.json {
             if !matches!(event, Event::StepEnded { .. }) {
                 // A reader that went away does not end the training.
-                let _ = self.ui.event(event);
+                let _ = self.ui.train_event(event);
             }
             return;
         }
@@ -86,7 +90,10 @@ impl<'a> Progress<'a> {
                     .map_or(String::new(), |(name, value)| format!("  {name} {value:.4}"));
                 let speed = format!("  best {best_epoch}  {rows_per_second:.0} rows/s");
                 if self.bar.is_some() {
-                    self.last = format!("{watched}{speed}");
+                    self.last = format!(
+                        "{watched}{speed}{}",
+                        rest_of_run(self.max_epochs.saturating_sub(*epoch), *seconds)
+                    );
                 } else {
                     self.ui.note(&format!(
                         "epoch {epoch}/{}  loss {train_loss:.4}{watched}{speed}  {seconds:.1} s",
@@ -103,6 +110,26 @@ impl<'a> Progress<'a> {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// How long the run may still take, were every epoch to come as long as the last.
+fn rest_of_run(epochs: usize, epoch_seconds: f64) -> String {
+    let rest = Duration::try_from_secs_f64(epoch_seconds * epochs as f64);
+    rest.map_or(String::new(), |rest| format!("  run ends in {:#} at most", HumanDuration(rest)))
+}
+
+/// A line of `mlx train --json`: the event, and which shape it has.
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+impl Ui {
+    pub(crate) fn train_event(&self, event: &Event) -> Result<(), Error> {
+        self.event(&Line { schema: TrainOutcome::SCHEMA, event })
     }
 }
 
@@ -175,5 +202,27 @@ impl Text for TrainPlanOutcome {
             table.row([name.as_str(), kind.name()]);
         }
         table.write(page, style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_run_is_that_of_all_its_epochs() {
+        assert_eq!(rest_of_run(40, 3.0), "  run ends in 2m at most");
+        assert_eq!(rest_of_run(0, 3.0), "  run ends in 0s at most");
+        assert_eq!(rest_of_run(40, f64::INFINITY), "");
+    }
+
+    #[test]
+    fn a_line_says_its_shape_first() {
+        let event = Event::Interrupted { epoch: 2, step: 3 };
+        let line = serde_json::to_string(&Line { schema: TrainOutcome::SCHEMA, event: &event });
+        let line = line.expect("JSON");
+        assert_eq!(line, r#"{"schema":"mlx.train/1","event":"interrupted","epoch":2,"step":3}"#);
+        // What is written is what a run's own lines are read as, with or without it.
+        assert_eq!(serde_json::from_str::<Event>(&line).expect("an event"), event);
     }
 }

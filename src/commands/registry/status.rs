@@ -3,18 +3,16 @@
 use crate::commands::registry_client;
 use crate::error::Result;
 use crate::outcome::registry::{Kind, Promise, StatusOutcome};
-use crate::settings::RegistryTarget;
 use crate::settings::registry::RegistrySettings;
+use crate::settings::{self, RegistryTarget};
 use crate::store::Store;
 
 pub(super) async fn status(settings: &RegistrySettings) -> Result<StatusOutcome> {
     let place = settings.target.to_string();
     if let RegistryTarget::Embedded(folder) = &settings.target {
-        // Asking must not make one.
-        let models = match Store::is_in(folder) {
-            true => Some(count(settings).await?),
-            false => None,
-        };
+        // Asking must not make one's own, and another's that is not there is an error.
+        let yet_to_come = !Store::is_in(folder) && *folder == settings::embedded_folder()?;
+        let models = if yet_to_come { None } else { Some(count(settings).await?) };
         let version = Some(env!("CARGO_PKG_VERSION").to_owned());
         return Ok(outcome(Kind::Embedded, place, version, models));
     }

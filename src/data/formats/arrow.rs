@@ -52,7 +52,7 @@ fn damaged(name: &Path, format: &str, error: &dyn std::fmt::Display) -> Error {
     let error = error.to_string();
     let why = error.lines().next().unwrap_or_default();
     Error::file("read", name, format!("it is not whole as a {format} file: {why}"))
-        .hint("write it again; a file in another format needs its extension, or `data.format`")
+        .hint("write it again; a file in another format needs a name that says so, such as .csv")
 }
 
 fn collect(

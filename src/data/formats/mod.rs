@@ -81,14 +81,17 @@ impl Format {
         }
     }
 
+    /// As a file's name says, or as `otherwise` where it does not; a `.txt` may hold anything.
+    pub(crate) fn said(path: &Path, otherwise: Option<&str>) -> Result<Option<Self>> {
+        let otherwise = otherwise.map(Self::named).transpose()?;
+        let is_text = unpacked(path).extension().is_some_and(|extension| extension == "txt");
+        Ok(Self::of_name(path).filter(|_| !is_text).or(otherwise))
+    }
+
     pub(crate) fn detect(input: &Input, options: &ReadOptions) -> Result<Self> {
-        if let Some(name) = &options.format {
-            return Self::named(name);
-        }
-        let is_text = unpacked(&input.name).extension().is_some_and(|extension| extension == "txt");
-        match Self::of_name(&input.name) {
-            Some(format) if !is_text => Ok(format),
-            _ => match Self::of_content(input) {
+        match Self::said(&input.name, options.format.as_deref())? {
+            Some(format) => Ok(format),
+            None => match Self::of_content(input) {
                 // What spreadsheets write is an archive, and no text has a zero byte.
                 Self::Csv if input.head.starts_with(b"PK") || input.head.contains(&0) => {
                     Err(Error::file("read", &input.name, "it is no table that mlx reads")
@@ -119,6 +122,11 @@ impl Format {
         }
         Ok(table)
     }
+}
+
+/// Whether mlx knows a format of this name.
+pub(crate) fn check_format(name: &str) -> Result<()> {
+    Format::named(name).map(drop)
 }
 
 /// The name without .gz or .zst.

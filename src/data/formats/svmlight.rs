@@ -57,7 +57,7 @@ pub(super) fn read(input: Input, storage: &dyn Storage, options: &ReadOptions) -
         if !content.is_empty() {
             rows.push(content).map_err(|why| {
                 Error::file("read", &name, format!("line {number} {why}")).hint(
-                    "a line reads like `2 qid:7 1:0.5 9:1.25`; another format is `data.format`",
+                    "a line reads like `2 qid:7 1:0.5 9:1.25`; a file in another format needs a name that says so",
                 )
             })?;
         }

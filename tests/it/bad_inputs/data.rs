@@ -120,7 +120,7 @@ fn data() {
     exit 1
     --- stderr
     error: cannot read train.parquet: it is not whole as a Parquet file: EOF: Parquet file too small. Size is 208 but need [ID]
-      try: write it again; a file in another format needs its extension, or `data.format`
+      try: write it again; a file in another format needs a name that says so, such as .csv
     ");
     let home = with_settings("train.csv", "train.xlsx");
     home.write("churn/train.xlsx", b"PK\x03\x04 what Excel writes");

@@ -145,13 +145,13 @@ fn command_line() {
     For more information, try '--help'.
     ");
     insta::assert_snapshot!(tried("a shell that mlx does not know", "completions tcsh"), @"
-    exit 1
+    exit 2
     --- stderr
     error: no completions for a shell named `tcsh`
       try: there are completions for bash, zsh, fish, powershell and elvish
     ");
     insta::assert_snapshot!(tried("a schema of another file", "schema cargo.toml"), @"
-    exit 1
+    exit 2
     --- stderr
     error: mlx has no schema for `cargo.toml`
       try: there is one for `mlx.toml`
@@ -189,10 +189,10 @@ fn command_line() {
     insta::assert_snapshot!(tried("an unknown verb, with --json", "--json trian"), @r#"
     exit 2
     --- stdout
-    {"schema":"mlx.error/1","error":{"code":2,"kind":"usage","message":"unrecognized subcommand 'trian'","hint":"see `mlx --help`"}}
+    {"schema":"mlx.error/1","error":{"code":2,"kind":"usage","message":"unrecognized subcommand 'trian'","hint":"a similar subcommand exists: 'train'"}}
     --- stderr
     error: unrecognized subcommand 'trian'
-      try: see `mlx --help`
+      try: a similar subcommand exists: 'train'
     "#);
     insta::assert_snapshot!(tried("a model that is not there, with --json", "--json models show churn"), @r#"
     exit 1

@@ -85,7 +85,9 @@ fn a_full_registry_stays_sound() {
     let home = trained();
     let Some(disk) = Disk::mount(&home) else { return };
     let line = "-C churn register -q --registry ../disk/registry";
-    run(&home, "-C churn models list --registry ../disk/registry").ok();
+    let mut first = home.command_in("");
+    first.env("MLX_REGISTRY_DATA", home.join("disk/registry")).args(["models", "list"]);
+    home.answer(&mut first).ok();
     disk.fill(8);
     run(&home, line).fails_with(1);
     disk.make_room();
@@ -126,11 +128,11 @@ fn read_only() {
     error: cannot open [HOME]/churn/../disk/copy/registry.lock: Read-only file system (os error 30)
       try: the disk of [HOME]/churn/../disk/copy can only be read: use a folder that can be written
     ");
-    insta::assert_snapshot!(tried("a registry that can't be made", "models list --registry ./disk/other"), @"
+    insta::assert_snapshot!(tried("a registry that can't be made", "-C churn register --registry ../disk/other"), @"
     exit 1
     --- stderr
-    error: cannot open [HOME]/./disk/other: Read-only file system (os error 30)
-      try: the disk of [HOME]/./disk can only be read: use a folder that can be written
+    error: there is no registry in [HOME]/disk/other
+      try: check the name; `mlx register --registry [HOME]/disk/other` makes one there, and the address of a server begins with `http://`
     ");
     insta::assert_snapshot!(tried("predictions that can't be written", "-C churn predict -q -i train.csv -o ../disk/out.csv"), @"
     exit 1

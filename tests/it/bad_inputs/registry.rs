@@ -111,17 +111,17 @@ fn registry() {
     insta::assert_snapshot!(tried("a registry that is a file", "models list --registry ./mlx.toml"), @"
     exit 1
     --- stderr
-    error: cannot open [HOME]/churn/./mlx.toml: File exists (os error 17)
-      try: a file is where a folder should be: name another folder
+    error: there is no registry in [HOME]/churn/mlx.toml
+      try: check the name; `mlx register --registry [HOME]/churn/mlx.toml` makes one there, and the address of a server begins with `http://`
     ");
     insta::assert_snapshot!(tried("an address of an unknown kind", "models list --registry ftp://example.com"), @"
-    exit 1
+    exit 2
     --- stderr
     error: a registry can't be reached by `ftp`: `ftp://example.com`
       try: use an http or https address, a folder, or `embedded`
     ");
     insta::assert_snapshot!(tried("an address that is none", "models list --registry http://"), @"
-    exit 1
+    exit 2
     --- stderr
     error: `http://` is not an address: empty host
       try: write it like `https://registry.example.com`
@@ -156,21 +156,21 @@ fn registry() {
     insta::assert_snapshot!(tried("a database that is none", "models list --registry ./text"), @"
     exit 1
     --- stderr
-    error: [HOME]/churn/./text/registry.db: the registry's database is damaged: error returned from database: (code: 26) file is not a database
+    error: [HOME]/churn/text/registry.db: the registry's database is damaged: error returned from database: (code: 26) file is not a database
       try: put a backup in its place: `mlx registry restore BACKUP --replace`
     ");
     stamp(&home, 60, 99);
     insta::assert_snapshot!(tried("a database of a newer mlx", "models list --registry ./copy"), @"
     exit 1
     --- stderr
-    error: the registry [HOME]/churn/./copy/registry.db was written by a newer mlx: its format is 99, and this mlx reads up to 2
+    error: the registry [HOME]/churn/copy/registry.db was written by a newer mlx: its format is 99, and this mlx reads up to 2
       try: update mlx on this machine
     ");
     stamp(&home, 68, 7);
     insta::assert_snapshot!(tried("a database of something else", "models list --registry ./copy"), @"
     exit 1
     --- stderr
-    error: [HOME]/churn/./copy/registry.db is not a registry of mlx
+    error: [HOME]/churn/copy/registry.db is not a registry of mlx
       try: name another folder: `--data DIR`, or `--registry DIR`
     ");
 
@@ -229,19 +229,19 @@ fn servers() {
     exit 7
     --- stderr
     error: lost the registry at http://127.0.0.1:[PORT]: connection closed before message completed
-      try: check that it runs and the address is right: `mlx registry status`
+      try: check that it runs, and where its address was said: `mlx config show registry`
     ");
     insta::assert_snapshot!(asked("an answer that is cut off", Fault::CutBody), @"
     exit 7
     --- stderr
     error: lost the registry at http://127.0.0.1:[PORT]: end of file before message length reached
-      try: check that it runs and the address is right: `mlx registry status`
+      try: check that it runs, and where its address was said: `mlx config show registry`
     ");
     insta::assert_snapshot!(asked("a server that never answers, MLX_REGISTRY_TIMEOUT=1s", Fault::Silence), @"
     exit 7
     --- stderr
     error: lost the registry at http://127.0.0.1:[PORT]: no answer in time
-      try: check that it runs and the address is right: `mlx registry status`
+      try: check that it runs, and where its address was said: `mlx config show registry`
     ");
     let nobody = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -252,7 +252,7 @@ fn servers() {
     exit 7
     --- stderr
     error: cannot reach the registry at http://127.0.0.1:[PORT]: Connection refused (os error 111)
-      try: check that it runs and the address is right: `mlx registry status`
+      try: check that it runs, and where its address was said: `mlx config show registry`
     ");
     rows.end();
 }

@@ -78,10 +78,10 @@ fn scoring() {
     exit 1
     --- stderr
     error: cannot write [HOME]/churn/out.xlsx: its name says no format
-      try: name it .csv, .jsonl or .parquet, or give `--format`
+      try: name it .csv, .jsonl or .parquet, or give `--output-format`
     ");
     insta::assert_snapshot!(tried("a format that is none", "predict -q -i train.csv -o out --format exel"), @"
-    exit 1
+    exit 2
     --- stderr
     error: `exel` is no format that mlx reads
       try: use one of csv, jsonl, parquet, arrow, svmlight

@@ -28,7 +28,7 @@ fn the_scripts_in_the_repository_are_what_the_binary_prints() {
 #[test]
 fn an_unknown_shell_is_named() {
     insta::assert_snapshot!(Home::new().mlx("completions fsh").show(), @"
-    exit 1
+    exit 2
     --- stderr
     error: no completions for a shell named `fsh`
       try: did you mean `fish`?

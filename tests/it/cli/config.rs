@@ -84,10 +84,10 @@ fn a_broken_command_line_fails_in_json_too() {
     insta::assert_snapshot!(home.mlx("config shwo --json").show(), @r#"
     exit 2
     --- stdout
-    {"schema":"mlx.error/1","error":{"code":2,"kind":"usage","message":"unrecognized subcommand 'shwo'","hint":"see `mlx --help`"}}
+    {"schema":"mlx.error/1","error":{"code":2,"kind":"usage","message":"unrecognized subcommand 'shwo'","hint":"a similar subcommand exists: 'show'"}}
     --- stderr
     error: unrecognized subcommand 'shwo'
-      try: see `mlx --help`
+      try: a similar subcommand exists: 'show'
     "#);
     insta::assert_snapshot!(home.mlx("promte").show(), @"
     exit 2
@@ -103,13 +103,25 @@ fn a_broken_command_line_fails_in_json_too() {
 }
 
 #[test]
+fn a_variable_that_is_none_is_pointed_out() {
+    let home = Home::new();
+    let shown = |line: &str| {
+        let mut command = home.command_in("");
+        command.env("MLX_TRAIN_SEED", "8").env("MLX_REWRITE", "1").env("MLX_SEED", "9");
+        home.answer(command.args(line.split(' '))).ok().stderr()
+    };
+    insta::assert_snapshot!(shown("config show"), @"warning: mlx reads no variable `MLX_TRAIN_SEED`: did you mean `MLX_SEED`?");
+    assert_eq!(shown("config show -q"), "");
+}
+
+#[test]
 fn the_schema_is_json_and_knows_the_keys() {
     let home = Home::new();
     let schema: serde_json::Value =
         serde_json::from_str(&home.mlx("schema").ok().stdout()).expect("JSON");
     assert!(schema["properties"]["train"].is_object());
     insta::assert_snapshot!(home.mlx("schema other.toml").show(), @"
-    exit 1
+    exit 2
     --- stderr
     error: mlx has no schema for `other.toml`
       try: there is one for `mlx.toml`

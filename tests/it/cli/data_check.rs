@@ -324,11 +324,11 @@ fn damaged_files_say_what_is_damaged() {
     ");
     insta::assert_snapshot!(broken_file("t.parquet", "PAR1 and no more"), @"
     error: cannot read t.parquet: it is not whole as a Parquet file: Parquet error: Invalid Parquet file. Corrupt footer
-      try: write it again; a file in another format needs its extension, or `data.format`
+      try: write it again; a file in another format needs a name that says so, such as .csv
     ");
     insta::assert_snapshot!(broken_file("t.arrow", "ARROW1 and no more"), @"
     error: cannot read t.arrow: it is not whole as a Arrow file: Parser error: Arrow file does not contain correct footer
-      try: write it again; a file in another format needs its extension, or `data.format`
+      try: write it again; a file in another format needs a name that says so, such as .csv
     ");
     insta::assert_snapshot!(broken_file("t.jsonl", "{\"a\": 1}\n{\"a\": 1,}\n"), @"
     error: cannot read t.jsonl: line 2 is not JSON: trailing comma at column 9
@@ -344,7 +344,7 @@ fn damaged_files_say_what_is_damaged() {
     ");
     insta::assert_snapshot!(broken_file("t.svm", "1 qid:1 1:0.5\n0 1:x\n"), @"
     error: cannot read t.svm: line 2 gives feature 1 the value `x`, not a number
-      try: a line reads like `2 qid:7 1:0.5 9:1.25`; another format is `data.format`
+      try: a line reads like `2 qid:7 1:0.5 9:1.25`; a file in another format needs a name that says so
     ");
     insta::assert_snapshot!(broken_file("utf16.csv", b"\xff\xfea\x00,\x00b\x00\n\x00"), @"
     error: cannot read utf16.csv: it is UTF-16 text

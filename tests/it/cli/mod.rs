@@ -16,5 +16,6 @@ mod registry_faults;
 mod rollback;
 mod runs;
 mod readme;
+mod tour;
 pub mod train;
 mod predict;

@@ -32,6 +32,16 @@ fn commit_count(folder: &Path) -> usize {
 }
 
 #[test]
+fn a_variable_without_a_team_template_is_refused() {
+    insta::assert_snapshot!(Home::new().mlx("new q4 --template classification --var a=b").show(), @"
+    exit 2
+    --- stderr
+    error: `--var` is for a team's own template, and `--from` names none
+      try: leave it out, or name the template: `--from GIT-URL|PATH`
+    ");
+}
+
+#[test]
 fn a_template_becomes_a_project_with_a_first_commit() {
     let home = Home::new();
     let answer = home.mlx("new churn --template classification").ok();

@@ -45,6 +45,25 @@ fn classification_takes_what_comes() {
         .expect("mlx starts");
     assert_eq!(String::from_utf8_lossy(&piped.stdout), whole);
 
+    // A name that says its format is believed; `--format` and `--output-format` speak for the others.
+    let piped = |line: &str| {
+        let mut command = home.command_in(folder);
+        command
+            .args(line.split(' '))
+            .stdin(std::fs::File::open(home.join("classification/in.csv")).expect("the input"));
+        let answer = home.answer(&mut command);
+        assert_eq!(answer.code(), 0, "{line}: {}", answer.show());
+        answer.stdout()
+    };
+    assert_eq!(piped("predict -i in.csv -o - --format jsonl"), lines);
+    assert_eq!(piped("predict -i - -o - --output-format jsonl"), lines);
+    assert_eq!(piped("predict -i - -o - --format csv --output-format jsonl"), lines);
+    assert_eq!(piped("predict -i - -o - --format csv"), whole);
+    piped("predict -i in.csv -o named.csv --format parquet");
+    assert_eq!(home.read("classification/named.csv"), whole);
+    piped("predict -i in.csv -o unnamed --format jsonl");
+    assert_eq!(home.read("classification/unnamed"), lines);
+
     // The target is not needed, other columns don't matter, and nothing unseen is fatal.
     let odd: Vec<String> = rows
         .iter()
@@ -87,10 +106,10 @@ fn what_cannot_be_meant_is_refused_before_anything_is_read() {
     insta::assert_snapshot!(home.mlx("predict -i in.csv -o - --json").show(), @r#"
     exit 2
     --- stdout
-    {"schema":"mlx.error/1","error":{"code":2,"kind":"usage","message":"`--json` and `-o -` both answer on standard output","hint":"for predictions as JSON lines: `-o - --format jsonl`"}}
+    {"schema":"mlx.error/1","error":{"code":2,"kind":"usage","message":"`--json` and `-o -` both answer on standard output","hint":"for predictions as JSON lines, without `--json`: `-o - --output-format jsonl`"}}
     --- stderr
     error: `--json` and `-o -` both answer on standard output
-      try: for predictions as JSON lines: `-o - --format jsonl`
+      try: for predictions as JSON lines, without `--json`: `-o - --output-format jsonl`
     "#);
     insta::assert_snapshot!(home.mlx("predict -i in.csv -o out.csv --rolling 0").show(), @"
     exit 2

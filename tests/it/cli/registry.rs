@@ -279,10 +279,10 @@ fn a_changed_byte_is_found_and_a_backup_mends_it() {
     assert!(found.stdout().contains("`weights` of churn/2: its bytes are not"), "{}", found.show());
     home.mlx("registry restore copy --data registry").fails_with(1);
     home.mlx("registry restore copy --data registry --replace").ok();
-    insta::assert_snapshot!(home.mlx("registry verify --data registry").ok().show(), @r"
+    insta::assert_snapshot!(home.mlx("registry verify --data registry").ok().show(), @"
     exit 0
     --- stdout
-    checked [HOME]/registry: 1 model, 2 versions, 4 files (18 B read and hashed), 1 event, 1 alias
+    checked [HOME]/registry: 1 model, 2 versions, 4 files of versions and runs (18 B read and hashed), 1 event, 1 alias
     nothing is wrong
     ");
 }
@@ -301,4 +301,90 @@ fn status_says_where_and_what_and_makes_nothing() {
         home.mlx(&format!("registry verify --json --registry {}", server.url)).ok().json();
     assert_eq!(verified["versions"], 1);
     home.mlx("registry verify --data nowhere").fails_with(1);
+}
+
+#[test]
+fn a_folder_that_holds_no_registry_is_not_made_one_by_reading() {
+    let home = home();
+    for line in [
+        "models list --registry ./typoo",
+        "models show churn --registry ./typoo",
+        "models history churn --registry ./typoo",
+        "promote churn/1 --to production --registry ./typoo",
+        "rollback churn --env production --registry ./typoo",
+        "registry status --registry ./typoo",
+        "registry verify --registry ./typoo",
+    ] {
+        let answer = home.mlx(line).fails_with(1);
+        assert!(
+            answer.stderr().contains("there is no registry in [HOME]/typoo"),
+            "{}",
+            answer.show()
+        );
+        assert!(!home.join("typoo").exists(), "{line}");
+    }
+    insta::assert_snapshot!(home.mlx("models list --registry ./typoo").show(), @"
+    exit 1
+    --- stderr
+    error: there is no registry in [HOME]/typoo
+      try: check the name; `mlx register --registry [HOME]/typoo` makes one there, and the address of a server begins with `http://`
+    ");
+    // One's own begins when it is asked.
+    home.mlx("models list").ok();
+    home.mlx("models list --registry embedded").ok();
+}
+
+#[test]
+fn an_address_that_no_registry_has_says_what_to_try() {
+    let home = home();
+    let server = Server::start(&home);
+    let shown = |line: &str| home.mlx(line).show().replace(&server.url, "[URL]");
+    insta::assert_snapshot!(shown(&format!("models list --registry {}/foo", server.url)), @"
+    exit 1
+    --- stderr
+    error: [URL]/foo does not answer GET /api/2.0/mlflow/registered-models/search: no endpoint answers GET /foo/api/2.0/mlflow/registered-models/search
+      try: a registry's address ends with its host and port, such as `http://127.0.0.1:5000`
+    ");
+    // Of the addresses for documentation, which no machine has.
+    insta::assert_snapshot!(shown("registry serve -q --host 192.0.2.1 --port 0 --data registry"), @"
+    exit 1
+    --- stderr
+    error: cannot listen on 192.0.2.1:0: Cannot assign requested address (os error 99)
+      try: it is no address of this machine: `--host 127.0.0.1` serves this machine alone, `--host 0.0.0.0` others too
+    ");
+    // Port 9 of the loopback has no listener here.
+    insta::assert_snapshot!(shown("registry status --registry http://127.0.0.1:9"), @"
+    exit 7
+    --- stderr
+    error: cannot reach the registry at http://127.0.0.1:9: Connection refused (os error 111)
+      try: check that it runs, and where its address was said: `mlx config show registry`
+    ");
+}
+
+#[test]
+fn an_address_without_its_scheme_is_no_folder() {
+    let home = home();
+    insta::assert_snapshot!(home.mlx("models list --registry localhost:5000").show(), @"
+    exit 2
+    --- stderr
+    error: `localhost:5000` is neither an address nor a folder
+      try: did you mean `http://localhost:5000`? a folder of that name is `./localhost:5000`
+    ");
+    let variable = home.answer(
+        home.command_in("").env("MLX_REGISTRY_URL", "localhost:5000").args(["models", "list"]),
+    );
+    insta::assert_snapshot!(variable.show(), @"
+    exit 1
+    --- stderr
+    error: `localhost:5000` is neither an address nor a folder
+      try: did you mean `http://localhost:5000`? a folder of that name is `./localhost:5000`
+    ");
+    home.write(".config/mlx/config.toml", "[registry]\nurl = \"10.0.0.7:5000\"\n");
+    insta::assert_snapshot!(home.mlx("models list").show(), @"
+    exit 1
+    --- stderr
+    error: `10.0.0.7:5000` is neither an address nor a folder
+      try: did you mean `http://10.0.0.7:5000`? a folder of that name is `./10.0.0.7:5000`
+    ");
+    assert!(!home.join("localhost:5000").exists());
 }

@@ -29,7 +29,7 @@ fn an_address_where_nothing_listens() {
     exit 7
     --- stderr
     error: cannot reach the registry at http://127.0.0.1:[PORT]/prefix: Connection refused (os error 111)
-      try: check that it runs and the address is right: `mlx registry status`
+      try: check that it runs, and where its address was said: `mlx config show registry`
     ");
 }
 
@@ -62,7 +62,7 @@ fn a_connection_that_is_cut() {
     exit 7
     --- stderr
     error: lost the registry at [URL]: end of file before message length reached
-      try: check that it runs and the address is right: `mlx registry status`
+      try: check that it runs, and where its address was said: `mlx config show registry`
     ");
     list(Fault::HangUp).0.fails_with(7);
 }

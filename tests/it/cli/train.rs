@@ -96,9 +96,68 @@ fn a_run_makes_a_package_a_lock_and_an_answer() {
     let names: Vec<String> = events
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .inspect(|event| assert_eq!(event["schema"], "mlx.train/1"))
         .map(|event| event["event"].as_str().expect("a name").to_owned())
         .collect();
     assert_eq!(names, ["started", "epoch_ended", "epoch_ended", "finished"]);
+}
+
+/// A value that can't be is the command line's fault where it said it, and names the flag; else the file's.
+#[test]
+fn a_wrong_value_is_blamed_on_whoever_said_it() {
+    let home = Home::new();
+    project(&home);
+    let mut answers = String::new();
+    for line in [
+        "--budget 5",
+        "--set train.budget=5",
+        "--device tpu",
+        "--set train.device=tpu",
+        "--threads 0",
+        "--set train.threads=0",
+        "--max-epochs 0",
+        "--set train.batch=0",
+        "--set train.learning_rate=0",
+    ] {
+        let answer = home.mlx_in("churn", &format!("train -q {line}"));
+        let _ = writeln!(answers, "{line}: {} {}", answer.code(), answer.stderr());
+    }
+    insta::assert_snapshot!(answers, @"
+    --budget 5: 2 error: in --budget: `5` is not a duration
+      try: write a number and a unit, such as `90s`, `10m`, `2h` or `30d`
+
+    --set train.budget=5: 2 error: in train.budget: `5` is not a duration
+      try: write a number and a unit, such as `90s`, `10m`, `2h` or `30d`
+
+    --device tpu: 2 error: no device is named `tpu`
+      try: use auto, cpu, cuda, cuda:N or metal
+
+    --set train.device=tpu: 2 error: no device is named `tpu`
+      try: use auto, cpu, cuda, cuda:N or metal
+
+    --threads 0: 2 error: `--threads` is 0
+      try: it may be 1 to 1024; leave it out for one a core
+
+    --set train.threads=0: 2 error: `train.threads` is 0
+      try: it may be 1 to 1024; leave it out for one a core
+
+    --max-epochs 0: 2 error: --max-epochs is 0
+      try: give it at least 1: `--set train.max_epochs=1`
+
+    --set train.batch=0: 2 error: train.batch is 0
+      try: give it at least 1: `--set train.batch=1`
+
+    --set train.learning_rate=0: 2 error: train.learning_rate is 0
+      try: give it more than 0, such as `--set train.learning_rate=0.001`
+    ");
+    let settings = home.read("churn/mlx.toml");
+    for (key, value) in [("budget", "\"5\""), ("threads", "0")] {
+        home.write("churn/mlx.toml", settings.replace("batch = 64", &format!("{key} = {value}")));
+        let answer = home.mlx_in("churn", "train -q").fails_with(1);
+        assert!(answer.stderr().contains(&format!("train.{key}")), "{}", answer.show());
+    }
+    let variable = home.answer(home.command_in("churn").env("MLX_THREADS", "0").arg("train"));
+    assert!(variable.fails_with(1).stderr().contains("MLX_THREADS"));
 }
 
 #[test]
@@ -190,12 +249,6 @@ fn any_number_of_threads_comes_to_the_same_weights() {
     let one = weights(&home);
     home.mlx_in("churn", &format!("{line} --threads 3")).ok();
     assert_eq!(weights(&home), one);
-    insta::assert_snapshot!(home.mlx_in("churn", "train -q --threads 0").show(), @"
-    exit 1
-    --- stderr
-    error: `train.threads` is 0
-      try: it may be 1 to 1024; leave it out for one a core
-    ");
 }
 
 #[test]
@@ -420,7 +473,7 @@ fn a_loss_that_is_no_number_ends_the_run_with_an_error() {
     let failed = home.mlx_in("churn", "train --set train.learning_rate=1e38 --json").fails_with(1);
     assert!(failed.stderr().contains("training has diverged"), "{}", failed.show());
     let last = failed.stdout().lines().last().expect("an event").to_owned();
-    assert!(last.starts_with(r#"{"event":"error""#), "{last}");
+    assert!(last.starts_with(r#"{"schema":"mlx.train/1","event":"error""#), "{last}");
     let list = home.mlx_in("churn", "runs list").ok().stdout();
     assert!(list.contains("failed"), "{list}");
 }
