@@ -111,8 +111,8 @@ fn registry() {
     insta::assert_snapshot!(tried("a registry that is a file", "models list --registry ./mlx.toml"), @"
     exit 1
     --- stderr
-    error: there is no registry in [HOME]/churn/mlx.toml
-      try: check the name; `mlx register --registry [HOME]/churn/mlx.toml` makes one there, and the address of a server begins with `http://`
+    error: cannot open [HOME]/churn/mlx.toml: File exists (os error 17)
+      try: a file is where a folder should be: name another folder
     ");
     insta::assert_snapshot!(tried("an address of an unknown kind", "models list --registry ftp://example.com"), @"
     exit 2
