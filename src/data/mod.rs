@@ -24,7 +24,7 @@ mod time;
 mod write;
 
 pub(crate) use dataset::{Dataset, Source};
-pub(crate) use formats::check_format;
+pub(crate) use formats::{check_format, names_format};
 pub(crate) use load::{LoadRequest, load};
 pub(crate) use read::{ReadOptions, read, read_with_sources};
 pub(crate) use series::{SeriesSet, TimeAxis};

@@ -57,8 +57,16 @@ pub(crate) const OURS: &[&str] = &[
     FUSED,
 ];
 
-/// Those of mlx's own tests and scripts.
-pub(crate) const DEVELOPMENT: &[&str] = &["MLX_PYTHON", "MLX_SHARED", "MLX_REWRITE"];
+/// Those of mlx's own tests, benches and scripts.
+pub(crate) const DEVELOPMENT: &[&str] = &[
+    "MLX_PYTHON",
+    "MLX_SHARED",
+    "MLX_REWRITE",
+    "MLX_BENCH_ROUNDS",
+    "MLX_BENCH_SECONDS",
+    "MLX_TORCH_PEER",
+    "MLX_TORCH_PYTHON",
+];
 
 /// A variable that is set and not empty.
 pub(crate) fn text(name: &str) -> Option<String> {

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::cli::Globals;
 use crate::cli::new::{InitArgs, NewArgs, ScaffoldArgs};
-use crate::data::{Layout, Task};
+use crate::data::{self, Layout, Task};
 use crate::error::{Error, Result, closest};
 use crate::registry::ModelName;
 use crate::scaffold::OwnData;
@@ -65,10 +65,15 @@ fn resolve(
         "wide" => Layout::Wide,
         _ => Layout::Long,
     });
+    if let Some(name) = &args.format {
+        data::check_format(name).map_err(Error::into_usage)?;
+    }
+    // Where the name says it, the project need not.
+    let says_it = args.data.as_deref().is_some_and(data::names_format);
     let data = args.data.map(|train| OwnData {
         train: normal(&here.join(train)),
         test: args.test.map(|test| normal(&here.join(test))),
-        format: args.format,
+        format: args.format.filter(|_| !says_it),
         copy: args.copy,
         target: args.target,
         id: args.id,

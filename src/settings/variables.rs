@@ -62,6 +62,27 @@ mod tests {
     }
 
     #[test]
+    fn what_tests_and_benches_read_is_known() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut read = std::collections::BTreeSet::new();
+        for folder in ["tests", "benches"] {
+            let files = glob::glob(&root.join(folder).join("**/*.rs").to_string_lossy());
+            for file in files.expect("a pattern").flatten() {
+                let text = std::fs::read_to_string(file).expect("a source file");
+                for (at, _) in text.match_indices("(\"MLX_") {
+                    // What a test sets for the binary is not what it reads.
+                    if !text[..at].ends_with(".env") {
+                        read.extend(text[at + 2..].split(['"', '=']).next().map(str::to_owned));
+                    }
+                }
+            }
+        }
+        assert!(read.contains("MLX_SHARED"), "{read:?}");
+        read.retain(|name| !is_known(name));
+        assert!(read.is_empty(), "`env::DEVELOPMENT` lacks {read:?}");
+    }
+
+    #[test]
     fn every_variable_is_in_the_list_and_in_the_readme() {
         let named = named_in_env();
         assert!(named.len() > 10, "{named:?}");

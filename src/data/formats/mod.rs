@@ -129,6 +129,11 @@ pub(crate) fn check_format(name: &str) -> Result<()> {
     Format::named(name).map(drop)
 }
 
+/// Whether a file's name says its format.
+pub(crate) fn names_format(path: &Path) -> bool {
+    matches!(Format::said(path, None), Ok(Some(_)))
+}
+
 /// The name without .gz or .zst.
 pub(crate) fn unpacked(path: &Path) -> std::path::PathBuf {
     match path.extension().and_then(|extension| extension.to_str()) {

@@ -32,6 +32,20 @@ fn commit_count(folder: &Path) -> usize {
 }
 
 #[test]
+fn a_format_is_for_names_that_say_none() {
+    let home = Home::new();
+    let rows: Vec<_> = (0..40).map(|row| format!("{row},{}", ["yes", "no"][row % 2])).collect();
+    let csv = format!("x,y\n{}\n", rows.join("\n"));
+    home.write("named.csv", &csv);
+    home.write("unnamed", &csv);
+    home.mlx("new a --data named.csv --target y --format jsonl --no-git").ok();
+    assert!(!home.read("a/mlx.toml").contains("format ="));
+    home.mlx("new b --data unnamed --target y --format csv --no-git").ok();
+    assert!(home.read("b/mlx.toml").contains("format = \"csv\""));
+    home.mlx("new c --data unnamed --target y --format exel --no-git").fails_with(2);
+}
+
+#[test]
 fn a_variable_without_a_team_template_is_refused() {
     insta::assert_snapshot!(Home::new().mlx("new q4 --template classification --var a=b").show(), @"
     exit 2
