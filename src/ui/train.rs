@@ -60,8 +60,13 @@ impl<'a> Progress<'a> {
                     0 => String::new(),
                     epoch => format!(", resumed after epoch {epoch}"),
                 };
+                // Trees have none.
+                let size = match parameters {
+                    0 => String::new(),
+                    count => format!(", {count} parameters"),
+                };
                 self.ui.note(&format!(
-                    "training {model} on {device}: run {}, {train_units} to learn from, {valid_units} to validate on, {parameters} parameters{from}",
+                    "training {model} on {device}: run {}, {train_units} to learn from, {valid_units} to validate on{size}{from}",
                     &run[..8]
                 ));
             }
