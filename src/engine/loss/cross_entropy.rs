@@ -11,7 +11,7 @@ use crate::error::Result;
 /// Rows that one core takes at once; the sums of these are added in order.
 const ROWS: usize = 128;
 
-/// The mean over rows and members of −ln softmax(logits)[label]. Logits are `[rows, members × classes]`.
+/// The mean over rows and members of −ln of the label's softmax. Logits are `[rows, members × classes]`.
 #[derive(Clone, Debug)]
 pub(crate) struct CrossEntropy {
     pub labels: Vec<u32>,
