@@ -6,7 +6,9 @@ use candle_core::{Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::loss::{CrossEntropy, LambdaRank, ListNet, MeanSquares, Pinball, Query};
+use super::loss::{
+    ApproxNdcg, CrossEntropy, LambdaRank, ListNet, MeanSquares, NdcgLoss, Pinball, Query,
+};
 use super::*;
 use crate::error::Result;
 
@@ -273,33 +275,113 @@ fn grades() -> Vec<Vec<f32>> {
     lengths.map(|length| (0..length).map(|at| grade(length, at) as f32).collect()).to_vec()
 }
 
+fn queries(depth: usize) -> Vec<Arc<Query>> {
+    let query = |grades: Vec<f32>| {
+        let grades: Vec<f64> = grades.into_iter().map(f64::from).collect();
+        Arc::new(Query::new(&grades, depth))
+    };
+    grades().into_iter().map(query).collect()
+}
+
 #[test]
 fn list_net_is_its_plain_twin() {
-    let loss = ListNet { targets: grades().iter().map(|grades| ListNet::target(grades)).collect() };
-    check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 3), 8.0);
+    let of_grades = grades().iter().map(|grades| ListNet::target(grades)).collect();
+    let of_gains =
+        |grades: Vec<f32>| ListNet::gains(&grades.into_iter().map(f64::from).collect::<Vec<_>>());
+    let of_gains = grades().into_iter().map(of_gains).collect();
+    for targets in [of_grades, of_gains] {
+        let loss = ListNet { targets };
+        check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 3), 8.0);
+    }
 }
 
 #[test]
 fn lambda_rank_is_its_plain_twin() {
     for (depth, even) in [(usize::MAX, false), (20, true)] {
-        let query = |grades: Vec<f32>| {
-            let grades: Vec<f64> = grades.into_iter().map(f64::from).collect();
-            Arc::new(Query::new(&grades, depth))
-        };
-        let loss = LambdaRank { queries: grades().into_iter().map(query).collect(), even };
+        let loss = LambdaRank { queries: queries(depth), even };
         check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 2), 300.0);
     }
 }
 
 #[test]
+fn ndcg_loss_is_its_plain_twin() {
+    let loss = NdcgLoss { queries: queries(usize::MAX) };
+    check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 2), 300.0);
+}
+
+#[test]
+fn approx_ndcg_is_its_plain_twin() {
+    let loss = ApproxNdcg { queries: queries(usize::MAX) };
+    for spread in [0.5, 5.0] {
+        check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 2), spread);
+    }
+}
+
+type RankLoss = Box<dyn Fn(&Tensor) -> Result<Tensor>>;
+
+/// Every loss of ranks by name, for one query.
+fn rank_losses(grades: &[f32]) -> [(&'static str, RankLoss); 4] {
+    let grades: Vec<f64> = grades.iter().copied().map(f64::from).collect();
+    let queries = vec![Arc::new(Query::new(&grades, usize::MAX))];
+    let list = ListNet { targets: vec![ListNet::gains(&grades)] };
+    let lambda = LambdaRank { queries: queries.clone(), even: true };
+    let ndcg = NdcgLoss { queries: queries.clone() };
+    let approx = ApproxNdcg { queries };
+    [
+        ("softmax", Box::new(move |scores| list.clone().of(scores))),
+        ("lambdarank", Box::new(move |scores| lambda.clone().of(scores))),
+        ("ndcgloss2++", Box::new(move |scores| ndcg.clone().of(scores))),
+        ("approxndcg", Box::new(move |scores| approx.clone().of(scores))),
+    ]
+}
+
+#[test]
+fn of_equal_scores_the_order_of_the_rows_decides_nothing() {
+    // All scores are equal: whatever the order of the rows, each has the slope of its grade.
+    let grades = [2.0, 0.0, 1.0, 0.0, 3.0];
+    let other = [0.0, 3.0, 0.0, 2.0, 1.0];
+    let tied = Var::zeros((5, 1), candle_core::DType::F32, &Device::Cpu).expect("scores");
+    for ((name, one), (_, two)) in rank_losses(&grades).into_iter().zip(rank_losses(&other)) {
+        let (value, found) = slopes(one, &tied);
+        let (other_value, others) = slopes(two, &tied);
+        assert!((value - other_value).abs() < 1e-6, "{name}: {value} {other_value}");
+        // Of the grades 3, 2 and 1, which each has once.
+        for (at, other_at) in [(4, 1), (0, 3), (2, 4)] {
+            assert!((found[at] - others[other_at]).abs() < 1e-6, "{name}: {found:?} {others:?}");
+        }
+        assert!(found[4] < 0.0 && found[1] > 0.0, "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn queries_with_nothing_relevant_and_huge_scores_do_no_harm() {
+    for (grades, relevant) in [(vec![0.0; 20], false), (vec![1.0; 20], true), (vec![2.0], true)] {
+        let values: Vec<f32> = (0..grades.len()).map(|at| (at as f32 * 0.7).sin()).collect();
+        let scores = Var::from_vec(values, (grades.len(), 1), &Device::Cpu).expect("scores");
+        for (name, loss) in rank_losses(&grades) {
+            let (value, found) = slopes(loss, &scores);
+            assert!(value.is_finite() && found.iter().all(|slope| slope.is_finite()), "{name}");
+            if !relevant {
+                assert_eq!(value, 0.0, "{name}");
+                assert!(found.iter().all(|slope| *slope == 0.0), "{name}: {found:?}");
+            }
+        }
+    }
+    for (name, loss) in rank_losses(&[0.0, 1.0, 2.0, 1.0]) {
+        let scores = Var::new(&[[1e30_f32], [-1e30], [0.0], [3e4]], &Device::Cpu).expect("scores");
+        let (value, found) = slopes(loss, &scores);
+        assert!(value.is_finite() && found.iter().all(|slope| slope.is_finite()), "{name}");
+    }
+}
+
+#[test]
 fn the_right_order_costs_less() {
-    let loss = LambdaRank { queries: vec![Arc::new(Query::new(&[0.0, 1.0, 2.0], 20))], even: true };
-    let cost = |scores: [f32; 3]| {
-        let scores = Tensor::new(&scores, &Device::Cpu).and_then(|t| t.unsqueeze(1));
-        let loss = loss.clone().of(&scores.expect("scores")).expect("loss");
-        loss.to_scalar::<f32>().expect("scalar")
-    };
-    assert!(cost([-2.0, 0.0, 2.0]) < cost([0.0, 0.0, 0.0]));
-    assert!(cost([0.0, 0.0, 0.0]) < cost([2.0, 0.0, -2.0]));
-    assert!(cost([1e30, 0.0, -1e30]).is_finite());
+    for (name, loss) in rank_losses(&[0.0, 1.0, 2.0]) {
+        let cost = |scores: [f32; 3]| {
+            let scores = Tensor::new(&scores, &Device::Cpu).and_then(|t| t.unsqueeze(1));
+            loss(&scores.expect("scores")).expect("loss").to_scalar::<f32>().expect("scalar")
+        };
+        assert!(cost([-2.0, 0.0, 2.0]) < cost([0.0, 0.0, 0.0]), "{name}");
+        assert!(cost([0.0, 0.0, 0.0]) < cost([2.0, 0.0, -2.0]), "{name}");
+    }
 }

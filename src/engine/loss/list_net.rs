@@ -15,7 +15,7 @@ use crate::error::Result;
 /// the queries' rows one after the other.
 #[derive(Clone, Debug)]
 pub(crate) struct ListNet {
-    /// Of each query, what its rows' shares should be: they add up to one.
+    /// Of each query, what its rows' shares should be: they add up to one, or are all zero.
     pub targets: Vec<Arc<[f32]>>,
 }
 
@@ -26,6 +26,16 @@ impl ListNet {
         let shares: Vec<f32> = relevance.iter().map(|grade| (grade - most).exp()).collect();
         let sum: f32 = shares.iter().sum();
         shares.into_iter().map(|share| share / sum).collect()
+    }
+
+    /// Each row's part of the query's gain, which is 2^relevance − 1: with these targets the loss bounds
+    /// one less NDCG (Bruch, An Alternative Cross Entropy Loss for Learning-to-Rank, WWW 2021, with γ = 1).
+    /// A query without a relevant row asks for nothing.
+    pub(crate) fn gains(relevance: &[f64]) -> Arc<[f32]> {
+        let gains = relevance.iter().map(|grade| grade.exp2() - 1.0);
+        let sum: f64 = gains.clone().sum();
+        let scale = if sum > 0.0 { 1.0 / sum } else { 0.0 };
+        gains.map(|gain| (gain * scale) as f32).collect()
     }
 
     pub(crate) fn of(self, scores: &Tensor) -> Result<Tensor> {
@@ -94,9 +104,10 @@ fn query(target: &[f32], scores: &[f32], slopes: &mut [f32], member: usize, shar
         sum += *slope;
         pull += target * (score - most);
     }
-    let scale = share / sum;
+    let mass: f32 = target.iter().sum();
+    let scale = mass * share / sum;
     for (slope, target) in slopes.iter_mut().skip(member).step_by(members).zip(target) {
         *slope = *slope * scale - target * share;
     }
-    f64::from(sum.ln() - pull)
+    f64::from(mass * sum.ln() - pull)
 }
