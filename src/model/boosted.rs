@@ -2,37 +2,48 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, WithDType};
 
 use crate::error::{Error, Result, closest};
 use crate::model::ModelSettings;
 use crate::model::features::{Inputs, MISSING_CODE};
-use crate::trees::{Column, MISSING, Model, Settings};
+use crate::trees::{Column, Flat, MISSING, Model, Settings};
 
-/// Where the trees are among a model's weights: their JSON text, a byte a value.
-pub(crate) const TREES: &str = "trees";
+/// What the names of the trees' arrays begin with among a model's weights.
+const TREES: &str = "trees";
 
 /// Rows as trees read them: numbers as they are, then codes.
 #[derive(Debug)]
 pub(crate) struct Columns {
+    rows: usize,
     numbers: Vec<Vec<f64>>,
     codes: Vec<Vec<u32>>,
 }
 
 impl Columns {
     pub(crate) fn new(inputs: &Inputs) -> Self {
+        Self::of(inputs, &(0..inputs.rows).collect::<Vec<_>>())
+    }
+
+    /// These rows, in this order.
+    pub(crate) fn of(inputs: &Inputs, rows: &[usize]) -> Self {
         let (number_width, code_width) = inputs.widths();
         let number = |at: usize| {
-            (0..inputs.rows).map(|row| f64::from(inputs.numbers(row)[at])).collect::<Vec<f64>>()
+            rows.iter().map(|&row| f64::from(inputs.numbers(row)[at])).collect::<Vec<f64>>()
         };
         let code = |at: usize| {
-            let codes = (0..inputs.rows).map(|row| inputs.codes(row)[at]);
+            let codes = rows.iter().map(|&row| inputs.codes(row)[at]);
             codes.map(|code| if code == MISSING_CODE { MISSING } else { code }).collect()
         };
         Self {
+            rows: rows.len(),
             numbers: (0..number_width).map(number).collect(),
             codes: (0..code_width).map(code).collect(),
         }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
     }
 
     pub(crate) fn as_columns(&self) -> Vec<Column<'_>> {
@@ -49,21 +60,76 @@ pub(crate) fn probabilities(answers: Vec<f64>, classes: usize) -> Vec<f64> {
     answers.into_iter().flat_map(|second| [1.0 - second, second]).collect()
 }
 
-pub(crate) fn to_tensor(model: &Model) -> Result<Tensor> {
-    let text = serde_json::to_vec(model)
-        .map_err(|error| Error::bug(format!("trees are no JSON: {error}")))?;
-    let length = text.len();
-    Ok(Tensor::from_vec(text, length, &Device::Cpu)?)
+/// The trees as weights, a tensor an array.
+pub(crate) fn to_weights(model: &Model) -> Result<BTreeMap<String, Tensor>> {
+    fn tensor<T: WithDType>(values: Vec<T>) -> Result<Tensor> {
+        let count = values.len();
+        Ok(Tensor::from_vec(values, count, &Device::Cpu)?)
+    }
+    let flat = model.to_flat();
+    let weights = [
+        ("link", tensor(flat.link)?),
+        ("start", tensor(flat.start)?),
+        ("categorical", tensor(flat.categorical)?),
+        ("bin_counts", tensor(flat.bin_counts)?),
+        ("edges", tensor(flat.edges)?),
+        ("codes", tensor(flat.codes)?),
+        ("leaf_counts", tensor(flat.leaf_counts)?),
+        ("features", tensor(flat.features)?),
+        ("divided", tensor(flat.divided)?),
+        ("rules", tensor(flat.rules)?),
+        ("last", tensor(flat.last)?),
+        ("sets", tensor(flat.sets)?),
+        ("gains", tensor(flat.gains)?),
+        ("answers", tensor(flat.answers)?),
+    ];
+    Ok(weights.into_iter().map(|(name, tensor)| (format!("{TREES}.{name}"), tensor)).collect())
 }
 
 /// The trees among these weights; absent or damaged ones are an error.
 pub(crate) fn from_weights(weights: &BTreeMap<String, Tensor>) -> Result<Model> {
-    let tensor = weights
-        .get(TREES)
-        .ok_or_else(|| Error::user(format!("the model's weights lack `{TREES}`")))?;
-    let text: Vec<u8> = tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?;
-    serde_json::from_slice(&text)
-        .map_err(|error| Error::user(format!("the model's trees cannot be read: {error}")))
+    let read = Read { weights };
+    let flat = Flat {
+        link: read.array("link")?,
+        start: read.array("start")?,
+        categorical: read.array("categorical")?,
+        bin_counts: read.array("bin_counts")?,
+        edges: read.array("edges")?,
+        codes: read.array("codes")?,
+        leaf_counts: read.array("leaf_counts")?,
+        features: read.array("features")?,
+        divided: read.array("divided")?,
+        rules: read.array("rules")?,
+        last: read.array("last")?,
+        sets: read.array("sets")?,
+        gains: read.array("gains")?,
+        answers: read.array("answers")?,
+    };
+    Model::from_flat(&flat)
+        .map_err(|reason| Error::user(format!("the model's trees are damaged: {reason}")))
+}
+
+struct Read<'a> {
+    weights: &'a BTreeMap<String, Tensor>,
+}
+
+impl Read<'_> {
+    fn array<T: WithDType>(&self, name: &str) -> Result<Vec<T>> {
+        let name = format!("{TREES}.{name}");
+        let tensor = self
+            .weights
+            .get(&name)
+            .ok_or_else(|| Error::user(format!("the model's weights lack `{name}`")))?;
+        if tensor.dtype() != T::DTYPE || tensor.rank() != 1 {
+            return Err(Error::user(format!(
+                "the model's weights hold `{name}` as {:?} {:?}, not as a row of {:?}",
+                tensor.dtype(),
+                tensor.dims(),
+                T::DTYPE
+            )));
+        }
+        Ok(tensor.to_device(&Device::Cpu)?.to_vec1()?)
+    }
 }
 
 const KEYS: [&str; 12] = [
@@ -103,6 +169,40 @@ pub(crate) fn settings(model: &ModelSettings) -> Result<Settings> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trees_survive_a_file_and_damaged_ones_are_refused() {
+        let random = &mut crate::sys::random::stream(1, crate::sys::random::Purpose::Init, 0);
+        let numbers: Vec<f64> = (0..200).map(f64::from).collect();
+        let targets: Vec<f64> = numbers.iter().map(|value| (value / 9.0).sin()).collect();
+        let columns = [Column::Numbers(&numbers)];
+        let objective = Box::new(crate::trees::Squared::new(&targets).unwrap());
+        let mut booster =
+            crate::trees::Booster::new(Settings::default(), &columns, objective, random).unwrap();
+        // No categories: two of the arrays are empty.
+        booster.step(random);
+        let model = booster.into_model();
+        let weights = to_weights(&model).unwrap();
+        let bytes = safetensors::serialize(weights, None).unwrap();
+        let read = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap();
+        let read: BTreeMap<String, Tensor> = read.into_iter().collect();
+        assert_eq!(from_weights(&read).unwrap(), model);
+
+        let mut other = read.clone();
+        other.remove("trees.answers");
+        assert_eq!(
+            from_weights(&other).unwrap_err().message(),
+            "the model's weights lack `trees.answers`"
+        );
+        let mut other = read.clone();
+        other.insert("trees.rules".into(), Tensor::new(&[1.0_f32], &Device::Cpu).unwrap());
+        let error = from_weights(&other).unwrap_err();
+        assert!(error.message().contains("`trees.rules` as F32"), "{error}");
+        let mut other = read;
+        other.insert("trees.rules".into(), Tensor::new(&[1_u8], &Device::Cpu).unwrap());
+        let error = from_weights(&other).unwrap_err();
+        assert!(error.message().starts_with("the model's trees are damaged: "), "{error}");
+    }
 
     #[test]
     fn settings_are_checked() {

@@ -108,7 +108,7 @@ pub(super) fn grow(ground: Ground<'_>, workspace: &mut Workspace) -> Grown {
             feature: split.feature as u32,
             left: split.bins,
             children: [!(chosen as i32), !(leaves.len() as i32)],
-            gain: split.gain,
+            gain: split.gain as f32,
         });
         leaves[chosen] = left;
         leaves.push(right);

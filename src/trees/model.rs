@@ -1,7 +1,6 @@
 //! What boosting leaves behind: bins, trees, and how scores become answers.
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::bins::{Bins, Column, MISSING_BIN};
 use super::objective::softmax;
@@ -15,8 +14,7 @@ const BLOCK: usize = 256;
 const SIDE_BY_SIDE: usize = 8;
 
 /// From scores to answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
     Identity,
     Sigmoid,
@@ -24,8 +22,7 @@ pub(crate) enum Link {
 }
 
 /// A boosted model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written")]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Model {
     pub(super) link: Link,
     /// One a feature.
@@ -60,6 +57,24 @@ pub(crate) struct Importance {
 }
 
 impl Model {
+    /// The model of these parts, if they are of one; in words, why not. Trees split by features that there are.
+    pub(super) fn of(
+        link: Link,
+        bins: Vec<Bins>,
+        start: Vec<f64>,
+        trees: Vec<Tree>,
+    ) -> Result<Self, String> {
+        let outputs = start.len();
+        let fits = match link {
+            Link::Identity | Link::Sigmoid => outputs == 1,
+            Link::Softmax => outputs >= 2,
+        };
+        if !fits || trees.len() % outputs != 0 || start.iter().any(|score| !score.is_finite()) {
+            return Err(format!("{} trees don't make {outputs} outputs", trees.len()));
+        }
+        Ok(Self { link, bins, start, trees })
+    }
+
     pub(crate) fn outputs(&self) -> usize {
         self.start.len()
     }
@@ -108,7 +123,7 @@ impl Model {
         let mut importances = vec![Importance::default(); self.bins.len()];
         for node in self.trees.iter().flat_map(|tree| &tree.nodes) {
             let importance = &mut importances[node.feature as usize];
-            importance.gain += node.gain;
+            importance.gain += f64::from(node.gain);
             importance.splits += 1;
         }
         importances
@@ -174,38 +189,5 @@ impl Cells {
             }
             row += SIDE_BY_SIDE;
         }
-    }
-}
-
-/// A model as it is read, before it is known to hold together.
-#[derive(Deserialize)]
-struct Written {
-    link: Link,
-    bins: Vec<Bins>,
-    start: Vec<f64>,
-    trees: Vec<Tree>,
-}
-
-impl TryFrom<Written> for Model {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        let Written { link, bins, start, trees } = written;
-        let outputs = start.len();
-        let fits = match link {
-            Link::Identity | Link::Sigmoid => outputs == 1,
-            Link::Softmax => outputs >= 2,
-        };
-        if !fits || trees.len() % outputs != 0 || start.iter().any(|score| !score.is_finite()) {
-            return Err(format!("{} trees don't make {outputs} outputs", trees.len()));
-        }
-        if bins.iter().any(|bins| !bins.are_in_order()) {
-            return Err("a feature's bins are too many or out of order".to_owned());
-        }
-        let mut nodes = trees.iter().flat_map(|tree| &tree.nodes);
-        if let Some(node) = nodes.find(|node| node.feature as usize >= bins.len()) {
-            return Err(format!("a tree splits by feature {} of {}", node.feature, bins.len()));
-        }
-        Ok(Self { link, bins, start, trees })
     }
 }

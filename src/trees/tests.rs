@@ -141,7 +141,7 @@ fn the_bytes_are_the_same_on_any_number_of_threads() {
             let several = fit(&settings, &columns, classes, 2);
             let ranked = LambdaRank::new(&sample.labels, &[20; 30]).unwrap();
             let ranked = fit(&settings, &columns, ranked, 2);
-            serde_json::to_string(&[binary, several, ranked]).unwrap()
+            [binary, several, ranked].map(|model| model.to_flat())
         })
     };
     let one = train(1);
@@ -157,8 +157,8 @@ fn a_resumed_run_ends_where_the_uninterrupted_one_does() {
     let classes = || Box::new(Softmax::new(&sample.classes, 3).unwrap());
     let whole = fit(&settings, &columns, *classes(), 5);
 
-    let saved = serde_json::to_string(&fit(&settings, &columns, *classes(), 2)).unwrap();
-    let saved: Model = serde_json::from_str(&saved).unwrap();
+    let saved = fit(&settings, &columns, *classes(), 2).to_flat();
+    let saved = Model::from_flat(&saved).unwrap();
     let mut booster = Booster::resume(settings.clone(), &columns, classes(), saved).unwrap();
     booster.watch(&columns, classes()).unwrap();
     assert_eq!(booster.best().unwrap().rounds, 2);
@@ -168,10 +168,7 @@ fn a_resumed_run_ends_where_the_uninterrupted_one_does() {
         assert_eq!(done.watched_loss, Some(booster.loss()), "the watched rows are the trained");
     }
     assert_eq!(*booster.model(), whole);
-    assert_eq!(
-        serde_json::to_string(booster.model()).unwrap(),
-        serde_json::to_string(&whole).unwrap()
-    );
+    assert_eq!(booster.model().to_flat(), whole.to_flat());
 
     let squared = Box::new(Squared::new(&sample.labels).unwrap());
     assert!(Booster::resume(settings, &columns, squared, whole).is_err());
@@ -292,17 +289,22 @@ fn a_written_model_is_read_back_and_a_broken_one_refused() {
     let sample = Sample::new(300);
     let columns = sample.columns();
     let model = fit(&small(), &columns, Binary::new(&sample.labels).unwrap(), 3);
-    let text = serde_json::to_string(&model).unwrap();
-    let read: Model = serde_json::from_str(&text).unwrap();
+    let flat = model.to_flat();
+    let read = Model::from_flat(&flat).unwrap();
     assert_eq!(read, model);
     assert_eq!(read.predict(&columns).unwrap(), model.predict(&columns).unwrap());
+    let several = fit(&small(), &columns, Softmax::new(&sample.classes, 3).unwrap(), 3);
+    assert_eq!(Model::from_flat(&several.to_flat()), Ok(several));
 
-    let mut fewer: serde_json::Value = serde_json::from_str(&text).unwrap();
-    fewer["bins"].as_array_mut().unwrap().truncate(1);
-    assert!(serde_json::from_value::<Model>(fewer).is_err());
-    let other = text.replace(r#""sigmoid""#, r#""softmax""#);
-    assert!(serde_json::from_str::<Model>(&other).is_err());
-    let mut unordered: serde_json::Value = serde_json::from_str(&text).unwrap();
-    unordered["bins"][0]["numbers"].as_array_mut().unwrap().swap(0, 1);
-    assert!(serde_json::from_value::<Model>(unordered).is_err());
+    let mut fewer = flat.clone();
+    fewer.categorical.truncate(1);
+    fewer.bin_counts.truncate(1);
+    fewer.edges.truncate(fewer.bin_counts[0] as usize);
+    fewer.codes.clear();
+    assert!(Model::from_flat(&fewer).is_err());
+    let other = Flat { link: vec![2], ..flat.clone() };
+    assert!(Model::from_flat(&other).is_err());
+    let mut unordered = flat;
+    unordered.edges.swap(0, 1);
+    assert!(Model::from_flat(&unordered).is_err());
 }

@@ -2,8 +2,6 @@
 //!
 //! Bin 0 holds what is missing; values begin at bin 1. Bins are fitted on training rows and are part of the model.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::{Error, Result};
 
 mod categories;
@@ -25,8 +23,7 @@ pub(crate) enum Column<'a> {
 }
 
 /// The bins of one feature.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Bins {
     /// Between neighbouring bins the largest value of the lower one, ascending.
     Numbers(Vec<f64>),
@@ -90,7 +87,10 @@ impl Bins {
     /// Whether edges or codes ascend and no bin's number overflows a byte.
     pub(super) fn are_in_order(&self) -> bool {
         let ascend = match self {
-            Self::Numbers(edges) => edges.is_sorted_by(|a, b| a < b),
+            // Also alone, no edge is NaN.
+            Self::Numbers(edges) => {
+                edges.is_sorted_by(|a, b| a < b) && !edges.iter().any(|edge| edge.is_nan())
+            }
             Self::Codes(codes) => codes.is_sorted_by(|a, b| a < b),
         };
         ascend && self.count() <= 256
