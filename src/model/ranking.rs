@@ -1,4 +1,4 @@
-//! The ranking model: fitted preprocessing and a net, from a table to a score a row.
+//! The ranking model: fitted preprocessing, and a net or trees, from a table to a score a row.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{ColumnKind, DataSettings, Table};
 use crate::error::Result;
+use crate::model::boosted::{self, Columns};
 use crate::model::classification::chunks;
 use crate::model::features::{Features, Inputs};
 use crate::model::labels::{query_groups, relevance_of};
 use crate::model::nets::{Mlp, MlpShape, encoded};
+use crate::trees;
 
 /// What `mlx/model.json` holds of a ranking model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,7 +23,9 @@ pub(crate) struct Spec {
     pub data: DataSettings,
     pub kinds: BTreeMap<String, ColumnKind>,
     pub features: Features,
-    pub net: MlpShape,
+    /// Absent where the model is trees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<MlpShape>,
     /// The baseline. Absent where no feature is a number.
     pub best_feature: Option<BestFeature>,
 }
@@ -38,7 +42,13 @@ pub(crate) struct BestFeature {
 pub(crate) struct RankingModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
-    net: Mlp,
+    estimator: Estimator,
+}
+
+#[derive(Clone, Debug)]
+enum Estimator {
+    Net(Mlp),
+    Trees(trees::Model),
 }
 
 impl RankingModel {
@@ -47,8 +57,11 @@ impl RankingModel {
         weights: BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self> {
-        let net = Mlp::from_weights(&spec.net, &weights, device)?;
-        Ok(Self { spec, weights, net })
+        let estimator = match &spec.net {
+            Some(shape) => Estimator::Net(Mlp::from_weights(shape, &weights, device)?),
+            None => Estimator::Trees(boosted::from_weights(&weights)?),
+        };
+        Ok(Self { spec, weights, estimator })
     }
 
     /// A score a row; the higher of a query's comes first.
@@ -56,7 +69,10 @@ impl RankingModel {
         let mut answer = Vec::with_capacity(table.rows);
         for rows in chunks(table.rows) {
             let inputs = Inputs::read(&self.spec.features, table, rows)?;
-            answer.extend(scores(&self.net, &self.spec.features, &inputs)?);
+            answer.extend(match &self.estimator {
+                Estimator::Net(net) => scores(net, &self.spec.features, &inputs)?,
+                Estimator::Trees(trees) => trees.predict(&Columns::new(&inputs).as_columns())?,
+            });
         }
         Ok(answer)
     }

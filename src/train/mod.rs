@@ -3,6 +3,7 @@
 //! Nothing here prints or speaks to a registry: whoever calls listens to [`Event`]s.
 
 pub(crate) mod adamw;
+mod boosting;
 pub(crate) mod checkpoint;
 pub(crate) mod classification;
 pub(crate) mod event;

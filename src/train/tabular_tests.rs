@@ -36,7 +36,7 @@ fn trained(learner: &dyn Learner, seed: u64, max_epochs: usize) -> Model {
     let mut fit = Fit::new(learner, &plan, state, folder.path(), &interrupt, &mut report).unwrap();
     fit.run().unwrap();
     let best = fit.state.best.clone();
-    learner.parameters().restore(&best).unwrap();
+    learner.restore(&best).unwrap();
     learner.model().unwrap()
 }
 
@@ -174,26 +174,64 @@ fn a_ranker_learns_the_same_twice_and_survives_storage() {
         query: Some("query".into()),
         ..DataSettings::default()
     };
-    let train = || {
-        let learner =
-            ranking::learner(&dataset, &settings, &ModelSettings::default(), 7, &Device::Cpu)
-                .unwrap();
-        trained(&*learner, 7, 6)
+    for (told, epochs) in [
+        ("", 6),
+        ("loss = 'softmax'", 6),
+        ("loss = 'ndcgloss2++'", 6),
+        ("loss = 'approxndcg'", 6),
+        ("kind = 'trees'\nmin_rows_per_leaf = 5", 3),
+        ("kind = 'linear'", 12),
+    ] {
+        let model: ModelSettings = toml::from_str(told).unwrap();
+        let train = || {
+            let learner = ranking::learner(&dataset, &settings, &model, 7, &Device::Cpu).unwrap();
+            trained(&*learner, 7, epochs)
+        };
+        let (first, second) = (train(), train());
+        let score = |model: &Model| {
+            let Model::Ranking(model) = model else { unreachable!() };
+            model.score(&dataset.test).unwrap()
+        };
+        let answer = score(&first);
+        assert_eq!(bits(&answer), bits(&score(&second)), "{told}");
+        assert_eq!(bits(&answer), bits(&score(&stored_and_read(&first))), "{told}");
+        let Model::Ranking(model) = &first else { unreachable!() };
+        let queries = model.queries(&dataset.test).unwrap();
+        let relevance = model.relevance(&dataset.test).unwrap();
+        let value = |scores: &[f64]| {
+            ndcg(&ranked_queries(&relevance, scores, &queries).unwrap(), 5).unwrap()
+        };
+        let found = value(&answer);
+        assert!(found > 0.8, "{told}: {found}");
+        let baselines = model.baselines(&dataset.test).unwrap();
+        assert_eq!(baselines[0].0, "best_feature");
+    }
+}
+
+/// Rows of a query need not lie side by side.
+#[test]
+fn trees_rank_scattered_queries_as_they_do_gathered_ones() {
+    let gathered = dataset(4);
+    let scatter = |table: &Table| {
+        let rows = table.rows;
+        let order: Vec<usize> = (0..8).flat_map(|at| (at..rows).step_by(8)).collect();
+        (table.take(&order), order)
     };
-    let (first, second) = (train(), train());
-    let score = |model: &Model| {
-        let Model::Ranking(model) = model else { unreachable!() };
-        model.score(&dataset.test).unwrap()
+    let (train, _) = scatter(&gathered.train);
+    let (valid, _) = scatter(&gathered.valid);
+    let scattered = Dataset { train, valid, ..gathered.clone() };
+    let settings = DataSettings {
+        target: "grade".into(),
+        query: Some("query".into()),
+        ..DataSettings::default()
     };
-    let answer = score(&first);
-    assert_eq!(bits(&answer), bits(&score(&second)));
-    assert_eq!(bits(&answer), bits(&score(&stored_and_read(&first))));
-    let Model::Ranking(model) = &first else { unreachable!() };
-    let queries = model.queries(&dataset.test).unwrap();
-    let relevance = model.relevance(&dataset.test).unwrap();
-    let ranked = ranked_queries(&relevance, &answer, &queries).unwrap();
-    assert!(ndcg(&ranked, 5).unwrap() > 0.8);
-    assert_eq!(model.baselines(&dataset.test).unwrap()[0].0, "best_feature");
+    let model: ModelSettings = toml::from_str("kind = 'trees'\nmin_rows_per_leaf = 5").unwrap();
+    let scores = |dataset: &Dataset| {
+        let learner = ranking::learner(dataset, &settings, &model, 7, &Device::Cpu).unwrap();
+        let Model::Ranking(model) = trained(&*learner, 7, 2) else { unreachable!() };
+        model.score(&gathered.test).unwrap()
+    };
+    assert_eq!(bits(&scores(&gathered)), bits(&scores(&scattered)));
 }
 
 /// What the example of a model's training rows is, checked on the model as it is stored and on

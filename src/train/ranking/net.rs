@@ -1,0 +1,108 @@
+//! A net over the features of each row, which learns from whole queries.
+
+use candle_core::{Device, Tensor};
+use rand::RngCore;
+use rand_chacha::ChaCha8Rng;
+
+use super::loss::{Grades, RankLoss};
+use super::{Judged, Prepared, validation};
+use crate::engine::{Mode, Parameters, StepKey};
+use crate::error::Result;
+use crate::model::Model;
+use crate::model::nets::{Mlp, MlpSettings, MlpShape, encoded};
+use crate::model::ranking::{RankingModel, Spec, scores};
+use crate::sys::random::{Purpose, stream};
+use crate::train::learner::{Defaults, Learner, Validation};
+
+pub(super) struct NetLearner {
+    kind: &'static str,
+    spec: Spec,
+    net: Mlp,
+    train: Judged,
+    /// Those queries that have something to put in order, with the rows of each.
+    queries: Vec<(Vec<usize>, Grades)>,
+    loss: RankLoss,
+    valid: Judged,
+    learning_rate: f64,
+    weight_decay: f64,
+}
+
+/// How a net is trained where the project says nothing.
+pub(super) struct Recipe {
+    pub loss: RankLoss,
+    pub learning_rate: f64,
+    pub weight_decay: f64,
+}
+
+impl NetLearner {
+    pub(super) fn new(
+        kind: &'static str,
+        prepared: Prepared,
+        mlp: &MlpSettings,
+        recipe: &Recipe,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        let Prepared { mut spec, train, valid } = prepared;
+        let shape = MlpShape::new(&spec.features, mlp, 1);
+        let net = Mlp::init(&shape, mlp.dropout, device, &mut stream(seed, Purpose::Init, 0))?;
+        spec.net = Some(shape);
+        let Recipe { loss, learning_rate, weight_decay } = *recipe;
+        let queries = train.to_order().into_iter();
+        let queries = queries
+            .map(|rows| {
+                let grades = loss.grades(&train.relevance_of(&rows));
+                (rows, grades)
+            })
+            .collect();
+        Ok(Self { kind, spec, net, train, queries, loss, valid, learning_rate, weight_decay })
+    }
+}
+
+impl Learner for NetLearner {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn parameters(&self) -> &Parameters {
+        self.net.parameters()
+    }
+
+    fn units(&self) -> usize {
+        self.queries.len()
+    }
+
+    fn rows_of(&self, units: &[usize]) -> usize {
+        units.iter().map(|&unit| self.queries[unit].0.len()).sum()
+    }
+
+    fn valid_units(&self) -> usize {
+        self.valid.count()
+    }
+
+    fn defaults(&self) -> Defaults {
+        let batch = (self.queries.len() / 16).next_power_of_two().clamp(4, 64);
+        let Self { learning_rate, weight_decay, .. } = *self;
+        Defaults { batch, learning_rate, weight_decay }
+    }
+
+    /// The queries' rows go through the net together; the loss takes each query's apart again.
+    fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
+        let rows: Vec<usize> =
+            units.iter().flat_map(|&unit| self.queries[unit].0.iter().copied()).collect();
+        let batch = encoded(&self.spec.features, &self.train.inputs, &rows);
+        let output = self.net.forward(batch, Mode::Train(StepKey(random.next_u64())))?;
+        self.loss.of(units.iter().map(|&unit| &self.queries[unit].1), &output)
+    }
+
+    fn validate(&self) -> Result<Validation> {
+        let answer = scores(&self.net, &self.spec.features, &self.valid.inputs)?;
+        Ok(validation(&self.valid, &answer))
+    }
+
+    fn model(&self) -> Result<Model> {
+        let weights = self.parameters().snapshot()?;
+        let device = self.parameters().device();
+        Ok(Model::Ranking(RankingModel::new(self.spec.clone(), weights, device)?))
+    }
+}
