@@ -206,6 +206,8 @@ fn cut<'a, T>(rest: &mut &'a [T], count: usize) -> Option<&'a [T]> {
 mod tests {
     use super::*;
 
+    type Damage = (&'static str, fn(&mut Flat));
+
     fn model() -> Model {
         let among = BinSet::of([1, 70, 255]);
         let node = |feature, left, children, gain| Node { feature, left, children, gain };
@@ -232,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_does_not_hold_together_is_refused() {
-        let damages: [(&str, fn(&mut Flat)); 14] = [
+        let damages: [Damage; 14] = [
             ("link", |flat| flat.link[0] = 3),
             ("link", |flat| flat.link.clear()),
             ("outputs", |flat| flat.start.push(0.0)),

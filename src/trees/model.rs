@@ -69,7 +69,8 @@ impl Model {
             Link::Identity | Link::Sigmoid => outputs == 1,
             Link::Softmax => outputs >= 2,
         };
-        if !fits || trees.len() % outputs != 0 || start.iter().any(|score| !score.is_finite()) {
+        let whole = trees.len().is_multiple_of(outputs);
+        if !fits || !whole || start.iter().any(|score| !score.is_finite()) {
             return Err(format!("{} trees don't make {outputs} outputs", trees.len()));
         }
         Ok(Self { link, bins, start, trees })
