@@ -1,8 +1,7 @@
 //! Cells into values of a kind that is decided.
 
-use std::collections::HashMap;
-
-use super::raw::{Cells, Raw};
+use super::numbers::number;
+use super::raw::{Parsed, Raw};
 use super::table::{Dictionary, MISSING, MISSING_TIME, Values};
 use super::time::{Clock, TimeFormat};
 
@@ -24,26 +23,45 @@ impl<'a> Missing<'a> {
             || cell.len() <= 4 && ALWAYS.contains(&cell)
             || !self.also.is_empty() && self.also.iter().any(|text| text == cell)
     }
-}
 
-/// A finite number; `decimal` is its sign where that is a comma.
-pub(crate) fn number(cell: &str, decimal: Option<char>) -> Option<f64> {
-    let first = *cell.as_bytes().first()?;
-    // Rust reads `inf` and `nan` as numbers; a table means something else by them.
-    if !(first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.' | b',')) {
-        return None;
-    }
-    let value: f64 = if decimal == Some(',') {
-        let (whole, part) = cell.split_once(',').unwrap_or((cell, ""));
-        // Points group thousands where the comma is the decimal sign, and do nothing else.
-        if whole.split('.').skip(1).any(|group| group.len() != 3) || part.contains('.') {
-            return None;
+    /// The numbers that mean nothing was there, such as -999, made NaN.
+    pub(crate) fn drop_numbers(self, values: &mut [f64]) {
+        let tokens: Vec<f64> = self.also.iter().filter_map(|text| number(text, None)).collect();
+        if !tokens.is_empty() {
+            for value in values {
+                if tokens.contains(value) {
+                    *value = f64::NAN;
+                }
+            }
         }
-        format!("{}.{part}", whole.replace('.', "")).parse().ok()?
-    } else {
-        cell.parse().ok()?
-    };
-    value.is_finite().then_some(value)
+    }
+
+    /// The same column without the levels that mean nothing was there.
+    pub(crate) fn drop_texts(self, texts: Dictionary) -> Dictionary {
+        if !texts.levels.iter().any(|level| self.is(level)) {
+            return texts;
+        }
+        let mut kept = 0;
+        let codes: Vec<u32> = texts
+            .levels
+            .iter()
+            .map(|level| {
+                if self.is(level) {
+                    return MISSING;
+                }
+                kept += 1;
+                kept - 1
+            })
+            .collect();
+        Dictionary {
+            codes: texts
+                .codes
+                .iter()
+                .map(|&code| codes.get(code as usize).copied().unwrap_or(MISSING))
+                .collect(),
+            levels: texts.levels.iter().filter(|level| !self.is(level)).collect(),
+        }
+    }
 }
 
 /// A cell that is not what its column holds.
@@ -54,164 +72,175 @@ pub(crate) struct BadCell {
 }
 
 pub(crate) fn numbers(
-    raw: &Raw,
+    raw: Raw,
     missing: Missing<'_>,
     decimal: Option<char>,
 ) -> Result<Values, BadCell> {
-    let values = match raw {
+    let mut values = match raw {
         Raw::Numbers(values) => {
             if let Some(row) = values.iter().position(|value| value.is_infinite()) {
                 return Err(BadCell { row, cell: values[row].to_string() });
             }
-            values.clone()
+            values
         }
-        Raw::Cells(cells) => cells
-            .iter()
-            .enumerate()
-            .map(|(row, cell)| match number(cell, decimal) {
-                Some(value) => Ok(value),
-                None if missing.is(cell) => Ok(f64::NAN),
-                None => Err(BadCell { row, cell: cell.to_owned() }),
-            })
-            .collect::<Result<_, _>>()?,
-        Raw::Times { .. } => {
-            return numbers(&Raw::Cells(raw.to_cells()), missing, decimal);
+        Raw::Parsed(Parsed::Numbers(values)) => values,
+        Raw::Parsed(Parsed::Bad(_, bad)) => return Err(bad),
+        Raw::Texts(texts) => {
+            let read: Vec<Option<f64>> =
+                texts.levels.iter().map(|level| number(level, decimal)).collect();
+            by_level(&texts, &read, f64::NAN, |level| missing.is(level))?
         }
+        other => return numbers(Raw::Texts(other.to_texts()), missing, decimal),
     };
-    // Token such as -999 may stand for missing.
-    Ok(Values::Numbers(without_tokens(values, missing)))
+    missing.drop_numbers(&mut values);
+    Ok(Values::Numbers(values))
 }
 
-fn without_tokens(mut values: Vec<f64>, missing: Missing<'_>) -> Vec<f64> {
-    let tokens: Vec<f64> = missing.also.iter().filter_map(|text| number(text, None)).collect();
-    if !tokens.is_empty() {
-        for value in &mut values {
-            if tokens.contains(value) {
-                *value = f64::NAN;
+/// Each row's value by what was read of its level.
+fn by_level<T: Copy>(
+    texts: &Dictionary,
+    read: &[Option<T>],
+    absent: T,
+    is_missing: impl Fn(&str) -> bool,
+) -> Result<Vec<T>, BadCell> {
+    let value = |(row, &code): (usize, &u32)| match read.get(code as usize) {
+        None => Ok(absent),
+        Some(Some(value)) => Ok(*value),
+        Some(None) => {
+            let level = &texts.levels[code as usize];
+            if is_missing(level) {
+                Ok(absent)
+            } else {
+                Err(BadCell { row, cell: level.to_owned() })
             }
         }
-    }
-    values
+    };
+    texts.codes.iter().enumerate().map(value).collect()
 }
 
 /// Times, and how they are written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ReadTimes {
     pub values: Vec<i64>,
-    /// In chrono's notation; none where the file has times of its own.
-    pub pattern: Option<String>,
     pub zoned: bool,
-    /// Whether they have a time of day, for which a zone matters.
-    pub of_day: bool,
+    /// The longest cell, which shows most of how times are written, and its format; none where the
+    /// file has times of its own.
+    pub example: Option<(TimeFormat, String)>,
+    /// What read the last cell: one column mostly has one format, so it is tried first.
+    latest: Option<TimeFormat>,
+    /// The column is said to hold times, so digits alone are read as one.
+    said: bool,
 }
 
-pub(crate) fn times(raw: &Raw, missing: Missing<'_>, clock: Clock) -> Result<ReadTimes, BadCell> {
-    const DAY: i64 = 86_400_000_000;
-    let cells = match raw {
-        Raw::Cells(cells) => cells,
-        Raw::Numbers(_) => return times(&Raw::Cells(raw.to_cells()), missing, clock),
-        Raw::Times { values, zoned } => {
-            let of_day =
-                values.iter().any(|&time| time != MISSING_TIME && time.rem_euclid(DAY) != 0);
-            let values: Vec<i64> = if *zoned {
-                values.clone()
-            } else {
-                values.iter().map(|&time| clock.to_utc(time)).collect()
-            };
-            return Ok(ReadTimes { values, pattern: None, zoned: *zoned, of_day });
-        }
-    };
-    let mut latest: Option<TimeFormat> = None;
-    let mut longest: Option<(TimeFormat, &str)> = None;
-    let mut zoned = false;
-    let mut values = Vec::with_capacity(cells.len());
-    for (row, cell) in cells.iter().enumerate() {
-        if missing.is(cell) {
-            values.push(MISSING_TIME);
-            continue;
-        }
-        // One column mostly has one format, so the one that read the last cell is tried first.
-        let found = latest
+impl ReadTimes {
+    pub(crate) fn new(said: bool) -> Self {
+        Self { said, ..Self::default() }
+    }
+
+    /// The next row's time; false where the cell is none.
+    pub(crate) fn push(&mut self, cell: &str, clock: Clock) -> bool {
+        let found = self
+            .latest
             .and_then(|format| Some((format, clock.read(cell, format)?)))
-            .or_else(|| clock.recognise(cell, true));
-        let Some((format, time)) = found else {
-            return Err(BadCell { row, cell: cell.to_owned() });
+            .or_else(|| clock.recognise(cell, self.said));
+        let Some((format, time)) = found else { return false };
+        self.values.push(time);
+        self.latest = Some(format);
+        self.zoned |= format.zoned;
+        if self.example.as_ref().is_none_or(|(_, text)| text.len() < cell.len()) {
+            self.example = Some((format, cell.to_owned()));
+        }
+        true
+    }
+
+    pub(crate) fn push_missing(&mut self) {
+        self.values.push(MISSING_TIME);
+    }
+
+    /// The rows of `more` below these.
+    pub(crate) fn append(&mut self, more: &Self) {
+        self.values.extend_from_slice(&more.values);
+        self.zoned |= more.zoned;
+        let length = |example: &Option<(TimeFormat, String)>| {
+            example.as_ref().map_or(0, |(_, text)| text.len())
         };
-        values.push(time);
-        latest = Some(format);
-        zoned |= format.zoned;
-        if longest.is_none_or(|(_, text)| text.len() < cell.len()) {
-            longest = Some((format, cell));
+        if length(&more.example) > length(&self.example) {
+            self.example.clone_from(&more.example);
         }
     }
-    let pattern = longest.map(|(format, example)| clock.written(format, example));
-    let of_day = pattern.as_ref().is_some_and(|pattern| pattern.contains("%H"));
-    Ok(ReadTimes { values, pattern, zoned, of_day })
+
+    /// How they are written, in chrono's notation.
+    pub(crate) fn pattern(&self, clock: Clock) -> Option<String> {
+        self.example.as_ref().map(|(format, example)| clock.written(*format, example))
+    }
+
+    /// Whether they have a time of day, for which a zone matters.
+    pub(crate) fn of_day(&self, clock: Clock) -> bool {
+        const DAY: i64 = 86_400_000_000;
+        match self.pattern(clock) {
+            Some(pattern) => pattern.contains("%H"),
+            None => {
+                let mut there = self.values.iter().filter(|&&time| time != MISSING_TIME);
+                there.any(|&time| clock.to_local(time).rem_euclid(DAY) != 0)
+            }
+        }
+    }
 }
 
-pub(crate) fn texts(raw: &Raw, missing: Missing<'_>) -> Values {
-    let own;
-    let cells: &Cells = match raw {
-        Raw::Cells(cells) => cells,
-        other => {
-            own = other.to_cells();
-            &own
-        }
-    };
-    let mut levels: Vec<&str> = Vec::new();
-    let mut places: HashMap<&str, u32> = HashMap::new();
-    let codes = cells
-        .iter()
-        .map(|cell| {
-            if missing.is(cell) {
-                return MISSING;
+pub(crate) fn times(raw: Raw, missing: Missing<'_>, clock: Clock) -> Result<ReadTimes, BadCell> {
+    match raw {
+        Raw::Texts(texts) => {
+            let mut times = ReadTimes::new(true);
+            let mut read = Vec::with_capacity(texts.levels.len());
+            for level in texts.levels.iter() {
+                let is_time = !missing.is(level) && times.push(level, clock);
+                read.push(is_time.then(|| times.values[times.values.len() - 1]));
             }
-            *places.entry(cell).or_insert_with(|| {
-                levels.push(cell);
-                levels.len() as u32 - 1
-            })
-        })
-        .collect();
-    let levels = levels.into_iter().map(str::to_owned).collect();
-    Values::Texts(Dictionary { codes, levels })
+            times.values = by_level(&texts, &read, MISSING_TIME, |level| missing.is(level))?;
+            Ok(times)
+        }
+        Raw::Parsed(Parsed::Times(times)) => Ok(times),
+        Raw::Parsed(Parsed::Bad(_, bad)) => Err(bad),
+        Raw::Times { mut values, zoned } => {
+            if !zoned {
+                for time in &mut values {
+                    *time = clock.to_utc(*time);
+                }
+            }
+            Ok(ReadTimes { values, zoned, ..ReadTimes::default() })
+        }
+        other => times(Raw::Texts(other.to_texts()), missing, clock),
+    }
+}
+
+pub(crate) fn texts(raw: Raw, missing: Missing<'_>) -> Values {
+    let texts = match raw {
+        Raw::Texts(texts) => texts,
+        other => other.to_texts(),
+    };
+    Values::Texts(missing.drop_texts(texts))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_finite_and_know_the_decimal_comma() {
-        for (cell, decimal, value) in [
-            ("1.5", None, Some(1.5)),
-            ("-3e2", None, Some(-300.0)),
-            ("1,5", Some(','), Some(1.5)),
-            ("1.234,5", Some(','), Some(1234.5)),
-            ("1.5", Some(','), None),
-            ("7", Some(','), Some(7.0)),
-            ("1,5", None, None),
-            ("inf", None, None),
-            ("nan", None, None),
-            ("1e999", None, None),
-            ("12 px", None, None),
-        ] {
-            assert_eq!(number(cell, decimal), value, "{cell}");
-        }
-    }
+    use crate::data::texts::Texts;
 
     #[test]
     fn tokens_of_the_project_are_missing_in_every_kind() {
         let also = ["-999".to_owned(), "?".to_owned()];
         let missing = Missing::new(&also);
-        let mut cells = Cells::default();
+        let mut cells = Texts::default();
         for cell in ["1", "-999", "?", "NA", ""] {
             cells.push(cell);
         }
-        let Ok(Values::Numbers(values)) = numbers(&Raw::Cells(cells.clone()), missing, None) else {
+        let raw = Raw::Texts(cells.finish());
+        let Ok(Values::Numbers(values)) = numbers(raw.clone(), missing, None) else {
             panic!("numbers")
         };
         assert_eq!(values.iter().filter(|value| value.is_nan()).count(), 4);
-        let Values::Texts(texts) = texts(&Raw::Cells(cells), missing) else { panic!("texts") };
-        assert_eq!(texts.levels, ["1"]);
+        let Values::Texts(texts) = texts(raw, missing) else { panic!("texts") };
+        assert_eq!(texts.levels.iter().collect::<Vec<_>>(), ["1"]);
+        assert_eq!(texts.codes, [0, MISSING, MISSING, MISSING, MISSING]);
     }
 }

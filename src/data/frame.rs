@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::formats::{Format, check_names};
-use super::raw::{Cells, Raw, RawColumn, RawTable};
+use super::raw::{Raw, RawColumn, RawTable};
 use super::read::Gathered;
 use super::table::Origin;
+use super::texts::Texts;
 use super::write::printers;
 use super::{ReadOptions, Table};
 use crate::error::{Error, Result};
@@ -47,7 +48,7 @@ pub(crate) fn from_json(json: &[u8], name: &Path, options: &ReadOptions) -> Resu
         serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))?;
     check_names(name, document.columns.iter().map(String::as_str))?;
     let width = document.columns.len();
-    let mut cells = vec![Cells::default(); width];
+    let mut cells = vec![Texts::default(); width];
     for (row, values) in document.data.iter().enumerate() {
         if values.len() != width {
             return Err(damaged(format!(
@@ -74,7 +75,7 @@ pub(crate) fn from_json(json: &[u8], name: &Path, options: &ReadOptions) -> Resu
         .columns
         .into_iter()
         .zip(cells)
-        .map(|(name, cells)| RawColumn { name, raw: Raw::Cells(cells), text: false })
+        .map(|(name, cells)| RawColumn { name, raw: Raw::Texts(cells.finish()), text: false })
         .collect();
     let rows = document.data.len();
     let gathered = Gathered {
@@ -83,6 +84,7 @@ pub(crate) fn from_json(json: &[u8], name: &Path, options: &ReadOptions) -> Resu
         origin: Origin { files: vec![(name.to_owned(), rows)], ..Origin::default() },
         // JSON's numbers have one way to be written, whatever the training file's.
         format: Format::JsonLines,
+        kinds: options.kinds.clone(),
     };
     Ok(gathered.resolve(options)?.table)
 }
@@ -97,7 +99,7 @@ mod tests {
         let code = |code| if code == 9 { super::super::table::MISSING } else { code };
         let names = super::super::Dictionary {
             codes: [0, 9, 1].map(code).to_vec(),
-            levels: vec!["007".into(), "\"a\", b".into()],
+            levels: ["007", "\"a\", b"].into_iter().collect(),
         };
         let columns = vec![
             column("x", ColumnKind::Numeric, Values::Numbers(vec![0.1 + 0.2, f64::NAN, -1e-300])),

@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 
 use super::ColumnKind;
-use super::cells::{Missing, number};
-use super::raw::{Cells, Raw, RawColumn};
+use super::cells::Missing;
+use super::numbers::number;
+use super::raw::{Parsed, Raw, RawColumn};
 use super::read::ReadOptions;
-use super::table::MISSING_TIME;
+use super::table::{Dictionary, MISSING, MISSING_TIME};
+use super::texts::Levels;
 use super::time::Clock;
 
 /// A guess, and what the user should know of it.
@@ -36,90 +38,106 @@ pub(crate) struct Guessing<'a> {
 }
 
 impl Guessing<'_> {
+    /// A column from whose texts those that mean nothing was there are gone.
     pub(crate) fn guess(&self, column: &RawColumn) -> Guess {
         match &column.raw {
             Raw::Numbers(values) => numbers(&column.name, values),
+            Raw::Parsed(Parsed::Numbers(values)) if self.options.missing.is_empty() => {
+                numbers(&column.name, values)
+            }
+            Raw::Parsed(Parsed::Numbers(values)) => {
+                let mut values = values.clone();
+                Missing::new(&self.options.missing).drop_numbers(&mut values);
+                numbers(&column.name, &values)
+            }
             Raw::Times { values, .. } if values.iter().all(|&time| time == MISSING_TIME) => {
                 empty(&column.name)
             }
-            Raw::Times { .. } => Guess { kind: ColumnKind::Timestamp, notice: None },
-            Raw::Cells(cells) => self.cells(column, cells),
+            Raw::Parsed(Parsed::Times(times)) if times.example.is_none() => empty(&column.name),
+            Raw::Times { .. } | Raw::Parsed(Parsed::Times(_)) => {
+                Guess { kind: ColumnKind::Timestamp, notice: None }
+            }
+            Raw::Texts(texts) => self.texts(column, texts),
+            // Whoever reads a file gives what is bad or mixed a kind, or reads it again.
+            Raw::Parsed(Parsed::Bad(kind, _)) => Guess { kind: *kind, notice: None },
+            Raw::Parsed(Parsed::Mixed) => Guess { kind: ColumnKind::Text, notice: None },
         }
     }
 
-    fn cells(&self, column: &RawColumn, cells: &Cells) -> Guess {
+    fn texts(&self, column: &RawColumn, texts: &Dictionary) -> Guess {
         let name = &column.name;
-        let missing = Missing::new(&self.options.missing);
-        let present = || cells.iter().filter(|cell| !missing.is(cell));
-        let total = present().count();
+        let texts = Counted::new(texts);
+        let total = texts.total;
         if total == 0 {
             return empty(name);
         }
-        let digits = if column.text { 0 } else { self.count_numbers(missing, cells) };
-        if digits == total {
-            let values: Vec<f64> =
-                cells.iter().map(|cell| number(cell, self.decimal).unwrap_or(f64::NAN)).collect();
-            return numbers(name, &values);
+        let read = if column.text { None } else { self.read_numbers(&texts) };
+        let digits = read.as_ref().map_or(0, |read| texts.count(|level| read[level].is_some()));
+        if let Some(read) = read.as_ref().filter(|_| digits == total) {
+            let value =
+                |&code: &u32| read.get(code as usize).copied().flatten().unwrap_or(f64::NAN);
+            return numbers(name, &texts.codes.iter().map(value).collect::<Vec<_>>());
         }
-        let levels: HashSet<&str> = present().collect();
+        let levels = texts.levels;
         let share = |count: usize| count as f64 / total as f64;
-        if share(digits) >= NEARLY_ALL && self.options.strict && !self.are_codes(&levels) {
+        if share(digits) >= NEARLY_ALL && self.options.strict && !self.are_codes(levels) {
             // The cells that are no numbers are errors, which reading the column will name.
             return Guess { kind: ColumnKind::Numeric, notice: None };
         }
-        if let Some(kind) = self.times(missing, cells, total) {
+        if let Some(kind) = self.times(&texts) {
             return Guess { kind, notice: None };
         }
-        if is_boolean(&levels) {
+        if is_boolean(levels) {
             return Guess { kind: ColumnKind::Boolean, notice: None };
         }
-        let mut guess = texts(name, &levels, total);
+        let mut guess = self::texts(name, levels, total);
         if share(digits) >= 0.5 && guess.kind == ColumnKind::Categorical && guess.notice.is_none() {
             guess.notice = Some(format!("`{name}` mixes numbers and texts: read as categorical"));
         }
         guess
     }
 
-    /// How many cells are numbers; a column whose first cells are none is not read to its end.
-    fn count_numbers(&self, missing: Missing<'_>, cells: &Cells) -> usize {
+    /// Each level as a number; a column whose first cells are none is not read to its end.
+    fn read_numbers(&self, texts: &Counted<'_>) -> Option<Vec<Option<f64>>> {
         const SAMPLE: usize = 200;
-        let (mut count, mut looked) = (0, 0);
-        for cell in cells.iter().filter(|cell| !missing.is(cell)) {
-            looked += 1;
-            count += usize::from(number(cell, self.decimal).is_some());
-            if looked == SAMPLE && count * 2 < SAMPLE {
-                return 0;
-            }
+        let is_number = |code: &u32| number(&texts.levels[*code as usize], self.decimal).is_some();
+        let first: Vec<u32> =
+            texts.codes.iter().copied().filter(|&code| code != MISSING).take(SAMPLE).collect();
+        if first.len() == SAMPLE && first.iter().filter(|code| is_number(code)).count() * 2 < SAMPLE
+        {
+            return None;
         }
-        count
+        Some(texts.levels.iter().map(|level| number(level, self.decimal)).collect())
     }
 
     /// A few codes of which some are digits and some are letters.
-    fn are_codes(&self, levels: &HashSet<&str>) -> bool {
+    fn are_codes(&self, levels: &Levels) -> bool {
         levels.len() <= FEW_CODES
             && levels
                 .iter()
                 .all(|level| number(level, self.decimal).is_none_or(|value| value.fract() == 0.0))
     }
 
-    fn times(&self, missing: Missing<'_>, cells: &Cells, total: usize) -> Option<ColumnKind> {
-        let present = || cells.iter().filter(|cell| !missing.is(cell));
-        let first = present().next()?;
+    fn times(&self, texts: &Counted<'_>) -> Option<ColumnKind> {
+        let levels = texts.levels;
+        let first = levels.get(0)?;
         let turned = self.clock.is_turned(first);
         let (format, _) = match self.clock.recognise(first, false) {
             Some(found) => found,
             // The first cell may be the mistake, or show that the day comes first.
-            None => present().take(FEW_ROWS).find_map(|cell| self.clock.recognise(cell, false))?,
+            None => {
+                let present = texts.codes.iter().filter(|&&code| code != MISSING).take(FEW_ROWS);
+                let mut cells = present.map(|&code| &levels[code as usize]);
+                cells.find_map(|cell| self.clock.recognise(cell, false))?
+            }
         };
-        let fits = present()
-            .filter(|cell| {
-                self.clock.read(cell, format).is_some()
-                    || self.clock.recognise(cell, false).is_some()
-            })
-            .count();
+        let fits = texts.count(|level| {
+            let cell = &levels[level];
+            self.clock.read(cell, format).is_some() || self.clock.recognise(cell, false).is_some()
+        });
         let needed = if self.options.strict {
             // Days above 12 in the first place are half of a column or more; they shall be told of.
-            if turned || total > FEW_ROWS && format.pattern.contains('/') {
+            if turned || texts.total > FEW_ROWS && format.pattern.contains('/') {
                 0.3
             } else {
                 NEARLY_ALL
@@ -127,7 +145,34 @@ impl Guessing<'_> {
         } else {
             1.0
         };
-        (fits as f64 / total as f64 >= needed).then_some(ColumnKind::Timestamp)
+        (fits as f64 / texts.total as f64 >= needed).then_some(ColumnKind::Timestamp)
+    }
+}
+
+/// Texts with the number of cells of each level, so that a level is looked at once.
+struct Counted<'a> {
+    codes: &'a [u32],
+    levels: &'a Levels,
+    counts: Vec<usize>,
+    /// How many cells are not missing.
+    total: usize,
+}
+
+impl<'a> Counted<'a> {
+    fn new(texts: &'a Dictionary) -> Self {
+        let mut counts = vec![0; texts.levels.len()];
+        for &code in &texts.codes {
+            if let Some(count) = counts.get_mut(code as usize) {
+                *count += 1;
+            }
+        }
+        let total = counts.iter().sum();
+        Self { codes: &texts.codes, levels: &texts.levels, counts, total }
+    }
+
+    /// How many cells have a level that fits.
+    fn count(&self, fits: impl Fn(usize) -> bool) -> usize {
+        self.counts.iter().enumerate().filter(|(level, _)| fits(*level)).map(|(_, n)| n).sum()
     }
 }
 
@@ -142,16 +187,7 @@ fn numbers(name: &str, values: &[f64]) -> Guess {
     if values.iter().all(|value| value.is_nan()) {
         return empty(name);
     }
-    let why = if !are_distinct_integers(values) {
-        None
-    } else if names_an_id(name) {
-        Some("its name and its distinct integers say so")
-    } else if count_up(values) {
-        Some("it counts the rows")
-    } else {
-        None
-    };
-    match why {
+    match why_an_id(name, values).filter(|_| values.len() >= FEW_ROWS) {
         Some(why) => Guess {
             kind: ColumnKind::Id,
             notice: Some(format!(
@@ -162,7 +198,20 @@ fn numbers(name: &str, values: &[f64]) -> Guess {
     }
 }
 
-fn texts(name: &str, levels: &HashSet<&str>, total: usize) -> Guess {
+/// Why these numbers name their rows. What is true of a column is true of its beginning, so that a
+/// column whose beginning names no rows is none of ids.
+pub(crate) fn why_an_id(name: &str, values: &[f64]) -> Option<&'static str> {
+    let why = if names_an_id(name) {
+        "its name and its distinct integers say so"
+    } else if values.windows(2).all(|pair| pair[1] - pair[0] == 1.0) {
+        "it counts the rows"
+    } else {
+        return None;
+    };
+    are_distinct_integers(values).then_some(why)
+}
+
+fn texts(name: &str, levels: &Levels, total: usize) -> Guess {
     let distinct = levels.len();
     let words: usize = levels.iter().map(|level| level.split_whitespace().count()).sum();
     let prose = words > distinct * 4;
@@ -184,7 +233,7 @@ fn texts(name: &str, levels: &HashSet<&str>, total: usize) -> Guess {
     }
 }
 
-fn is_boolean(levels: &HashSet<&str>) -> bool {
+fn is_boolean(levels: &Levels) -> bool {
     levels.len() <= 2
         && PAIRS.iter().any(|pair| {
             levels.iter().all(|level| pair.iter().any(|word| word.eq_ignore_ascii_case(level)))
@@ -205,34 +254,34 @@ pub(crate) fn names_an_id(name: &str) -> bool {
 }
 
 fn are_distinct_integers(values: &[f64]) -> bool {
-    let sample = &values[..values.len().min(FEW_ROWS)];
-    if values.len() < FEW_ROWS || sample.iter().any(|value| value.fract() != 0.0) {
+    if values.iter().take(FEW_ROWS).any(|value| value.fract() != 0.0) {
         return false;
     }
     let mut seen = HashSet::with_capacity(values.len());
     values.iter().all(|value| value.fract() == 0.0 && seen.insert(value.to_bits()))
 }
 
-fn count_up(values: &[f64]) -> bool {
-    values.windows(2).all(|pair| pair[1] - pair[0] == 1.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::texts::Texts;
 
     fn guess(name: &str, cells: &[&str]) -> ColumnKind {
         guess_with(name, cells, false)
     }
 
     fn guess_with(name: &str, cells: &[&str], strict: bool) -> ColumnKind {
-        let mut raw = Cells::default();
+        let mut raw = Texts::default();
         for cell in cells {
             raw.push(cell);
         }
         let options = ReadOptions { strict, ..ReadOptions::default() };
         let guessing = Guessing { options: &options, clock: Clock::default(), decimal: None };
-        let column = RawColumn { name: name.into(), raw: Raw::Cells(raw), text: false };
+        let column = RawColumn {
+            name: name.into(),
+            raw: Raw::Texts(Missing::new(&[]).drop_texts(raw.finish())),
+            text: false,
+        };
         guessing.guess(&column).kind
     }
 

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::numbers::number;
 use super::raw::{Raw, RawTable};
-use super::read::Gathered;
+use super::read::{Gathered, Kinds};
 use super::split::{self, Parts, Shares};
 use super::storage::Local;
 use super::table::{MISSING, MISSING_TIME, no_column};
+use super::texts::Levels;
 use super::{
     Column, ColumnKind, DataSettings, Dataset, Dictionary, Layout, ReadOptions, SplitKind, Table,
     Task, Values,
@@ -61,9 +63,12 @@ impl Files {
         let mut options = ReadOptions::new(settings, request.columns);
         options.strict = true;
 
-        let gathered = Gathered::read(&storage, Path::new(&settings.train), &options)?;
-        check_settings(request, &gathered)?;
-        options.kinds = kinds(request, &gathered.raw);
+        let decide = |beginning: &RawTable, file: &Path| {
+            check_settings(request, beginning, file)?;
+            Ok(kinds(request, beginning))
+        };
+        let name = Path::new(&settings.train);
+        let gathered = Gathered::read_deciding(&storage, name, &options, &decide)?;
         let mut sources = gathered.sources.clone();
         let resolved = gathered.resolve(&options)?;
         let (train, mut notices) = (resolved.table, resolved.notices);
@@ -84,14 +89,14 @@ impl Files {
 }
 
 /// Everything that the settings name is there.
-fn check_settings(request: &LoadRequest<'_>, gathered: &Gathered) -> Result<()> {
+fn check_settings(request: &LoadRequest<'_>, beginning: &RawTable, file: &Path) -> Result<()> {
     let settings = request.settings;
     let wide = request.task == Task::Forecasting && settings.layout == Layout::Wide;
     let say = |key: &str, why: &str, example: &str| {
         Error::user(format!("`data.{key}` is not set: {why}"))
             .hint(format!("name it in mlx.toml: `[data]` `{key} = {example}`"))
     };
-    let names: Vec<&str> = gathered.raw.columns.iter().map(|column| column.name.as_str()).collect();
+    let names: Vec<&str> = beginning.columns.iter().map(|column| column.name.as_str()).collect();
     if settings.label().is_empty() && !wide {
         let example = names.last().copied().unwrap_or("y");
         return Err(say("target", "the column to predict", &format!("\"{example}\"")));
@@ -123,7 +128,7 @@ fn check_settings(request: &LoadRequest<'_>, gathered: &Gathered) -> Result<()> 
     wanted.extend(settings.split.group.as_deref());
     wanted.extend(settings.split.time.as_deref());
     wanted.extend(request.columns.keys().map(String::as_str));
-    let file = gathered.origin.file();
+    let file = file.display().to_string();
     for name in wanted {
         if !names.contains(&name) {
             return Err(no_column(&file, name, names.iter().copied()));
@@ -142,16 +147,17 @@ fn check_settings(request: &LoadRequest<'_>, gathered: &Gathered) -> Result<()> 
 }
 
 /// What columns are by the part they play, and by `[columns]`, which wins where both can be.
-fn kinds(request: &LoadRequest<'_>, raw: &RawTable) -> BTreeMap<String, ColumnKind> {
+fn kinds(request: &LoadRequest<'_>, raw: &RawTable) -> Kinds {
     let settings = request.settings;
     let mut kinds = ReadOptions::new(settings, request.columns).kinds;
     for time in settings.time.iter().chain(&settings.split.time) {
         let numeric = raw.column(time).is_some_and(|column| match &column.raw {
             Raw::Numbers(_) => true,
-            Raw::Times { .. } => false,
-            Raw::Cells(cells) => {
-                !column.text
-                    && cells.iter().take(100).all(|cell| super::cells::number(cell, None).is_some())
+            Raw::Times { .. } | Raw::Parsed(_) => false,
+            Raw::Texts(texts) => {
+                let is_number =
+                    |row| texts.get(row).is_some_and(|cell| number(cell, None).is_some());
+                !column.text && (0..raw.rows.min(100)).all(is_number)
             }
         });
         let kind = if numeric { ColumnKind::Numeric } else { ColumnKind::Timestamp };
@@ -188,7 +194,7 @@ fn check_target(request: &LoadRequest<'_>, train: &Table) -> Result<()> {
     match (&column.values, request.task) {
         (Values::Texts(texts), Task::Classification) => {
             check_labels(train, column)?;
-            if let [only] = texts.levels.as_slice() {
+            if let (Some(only), 1) = (texts.levels.get(0), texts.levels.len()) {
                 return Err(Error::user(format!(
                     "the target `{}` of {} has one class, `{only}`",
                     column.name,
@@ -211,10 +217,12 @@ fn check_target(request: &LoadRequest<'_>, train: &Table) -> Result<()> {
                         "`data.positive` is `{positive}`, which is no class of `{}`",
                         column.name
                     ));
-                    let levels = texts.levels.iter().map(String::as_str);
-                    Err(match closest(positive, levels) {
+                    Err(match closest(positive, texts.levels.iter()) {
                         Some(near) => error.hint(format!("did you mean `{near}`?")),
-                        None => error.hint(format!("its classes are: {}", texts.levels.join(", "))),
+                        None => {
+                            let levels: Vec<&str> = texts.levels.iter().collect();
+                            error.hint(format!("its classes are: {}", levels.join(", ")))
+                        }
                     })
                 }
                 _ => Ok(()),
@@ -288,7 +296,7 @@ fn like(
                 None => error.hint("test data has the columns of the training data"),
             });
         }
-        let texts = Dictionary { codes: vec![MISSING; test.rows], levels: Vec::new() };
+        let texts = Dictionary { codes: vec![MISSING; test.rows], levels: Levels::default() };
         columns.push(Column {
             name: column.name.clone(),
             kind: column.kind,
@@ -339,7 +347,7 @@ fn check_classes(known: &Column, test: &Table, column: &Column) -> Result<()> {
         test.describe_row(row),
         column.name
     ));
-    Err(match closest(class, known.levels.iter().map(String::as_str)) {
+    Err(match closest(class, known.levels.iter()) {
         Some(near) => {
             error.hint(format!("did it mean `{near}`? write classes alike in both files"))
         }

@@ -1,101 +1,104 @@
 //! Columns as a file holds them, before anybody decided what they are.
 
-use std::fmt::Write as _;
-
-/// The texts of one column in one allocation: a cell costs its bytes and one offset.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Cells {
-    bytes: String,
-    ends: Vec<usize>,
-}
-
-impl Cells {
-    pub(crate) fn push(&mut self, cell: &str) {
-        self.bytes.push_str(cell);
-        self.ends.push(self.bytes.len());
-    }
-
-    pub(crate) fn push_display(&mut self, cell: impl std::fmt::Display) {
-        let _ = write!(self.bytes, "{cell}");
-        self.ends.push(self.bytes.len());
-    }
-
-    /// Empty cells up to this many rows.
-    pub(crate) fn pad(&mut self, rows: usize) {
-        self.ends.resize(rows.max(self.ends.len()), self.bytes.len());
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub(crate) fn get(&self, row: usize) -> &str {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.bytes[start..self.ends[row]]
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).map(|row| self.get(row))
-    }
-
-    fn append(&mut self, other: &Self) {
-        let offset = self.bytes.len();
-        self.bytes.push_str(&other.bytes);
-        self.ends.extend(other.ends.iter().map(|end| end + offset));
-    }
-}
+use super::ColumnKind;
+use super::cells::{BadCell, ReadTimes};
+use super::table::{Dictionary, MISSING_TIME};
+use super::texts::Texts;
 
 /// A column's cells in the type that its file has for them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Raw {
-    Cells(Cells),
+    /// As they are written, but for the spaces around them; the empty cell is missing.
+    Texts(Dictionary),
     /// Missing is NaN.
     Numbers(Vec<f64>),
     /// Microseconds since 1970; missing is [`super::table::MISSING_TIME`].
-    Times {
-        values: Vec<i64>,
-        zoned: bool,
-    },
+    Times { values: Vec<i64>, zoned: bool },
+    /// Written as texts, which were let go as soon as they were understood.
+    Parsed(Parsed),
+}
+
+/// What the cells of a column say, where all say a thing of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Parsed {
+    Numbers(Vec<f64>),
+    Times(ReadTimes),
+    /// A column that has to be of this kind, and the first cell that is not.
+    Bad(ColumnKind, BadCell),
+    /// They say things of several kinds after all: the texts have to be read again.
+    Mixed,
 }
 
 impl Raw {
     /// The same cells as texts, for a column that files write differently.
-    pub(crate) fn to_cells(&self) -> Cells {
-        let mut cells = Cells::default();
+    pub(crate) fn to_texts(&self) -> Dictionary {
+        let mut texts = Texts::default();
         match self {
-            Self::Cells(same) => return same.clone(),
-            Self::Numbers(values) => {
-                for value in values {
+            Self::Texts(same) => return same.clone(),
+            Self::Numbers(values) | Self::Parsed(Parsed::Numbers(values)) => {
+                for &value in values {
                     if value.is_nan() {
-                        cells.push("");
+                        texts.push_missing();
                     } else {
-                        cells.push_display(value);
+                        texts.push_display(value);
                     }
                 }
             }
-            Self::Times { values, .. } => {
+            Self::Times { values, .. } | Self::Parsed(Parsed::Times(ReadTimes { values, .. })) => {
                 for &value in values {
-                    cells.push(&super::time::iso(value, 0));
+                    if value == MISSING_TIME {
+                        texts.push_missing();
+                    } else {
+                        texts.push(&super::time::iso(value, 0));
+                    }
                 }
             }
+            Self::Parsed(Parsed::Bad(..) | Parsed::Mixed) => {}
         }
-        cells
+        texts.finish()
     }
 
-    fn append(&mut self, other: Self) {
-        match (&mut *self, other) {
-            (Self::Cells(cells), Self::Cells(more)) => cells.append(&more),
-            (Self::Numbers(values), Self::Numbers(more)) => values.extend(more),
-            (Self::Times { values, zoned }, Self::Times { values: more, zoned: also })
-                if *zoned == also =>
+    /// The rows of a later file below the `rows` of these.
+    fn append(&mut self, other: Self, rows: usize) {
+        *self = match (std::mem::replace(self, Self::Parsed(Parsed::Mixed)), other) {
+            (Self::Numbers(mut values), Self::Numbers(more)) => {
+                values.extend(more);
+                Self::Numbers(values)
+            }
+            (Self::Times { mut values, zoned }, Self::Times { values: more, zoned: also })
+                if zoned == also =>
             {
                 values.extend(more);
+                Self::Times { values, zoned }
             }
+            (Self::Parsed(parsed), Self::Parsed(more)) => Self::Parsed(parsed.and(more, rows)),
+            // What of a cell was let go can't be put beside what was kept.
+            (bad @ Self::Parsed(Parsed::Bad(..)), _) => bad,
+            (Self::Parsed(_), _) | (_, Self::Parsed(_)) => Self::Parsed(Parsed::Mixed),
             (first, other) => {
-                let mut cells = first.to_cells();
-                cells.append(&other.to_cells());
-                *first = Self::Cells(cells);
+                let mut texts = Texts::default();
+                texts.append_dictionary(&first.to_texts());
+                texts.append_dictionary(&other.to_texts());
+                Self::Texts(texts.finish())
             }
+        }
+    }
+}
+
+impl Parsed {
+    fn and(self, more: Self, rows: usize) -> Self {
+        match (self, more) {
+            (bad @ Self::Bad(..), _) => bad,
+            (_, Self::Bad(kind, bad)) => Self::Bad(kind, BadCell { row: bad.row + rows, ..bad }),
+            (Self::Numbers(mut values), Self::Numbers(more)) => {
+                values.extend(more);
+                Self::Numbers(values)
+            }
+            (Self::Times(mut times), Self::Times(more)) => {
+                times.append(&more);
+                Self::Times(times)
+            }
+            _ => Self::Mixed,
         }
     }
 }
@@ -121,6 +124,21 @@ impl RawTable {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The columns whose texts have to be read again.
+    pub(crate) fn mixed(&self) -> Vec<String> {
+        let mixed = self.columns.iter().filter(|column| column.raw == Raw::Parsed(Parsed::Mixed));
+        mixed.map(|column| column.name.clone()).collect()
+    }
+
+    /// The columns of another reading of the same rows in place of those of their names.
+    pub(crate) fn replace(&mut self, columns: Vec<RawColumn>) {
+        for again in columns {
+            if let Some(column) = self.columns.iter_mut().find(|column| column.name == again.name) {
+                *column = again;
+            }
+        }
+    }
+
     /// The rows of another file below these; answers the name of a column that one of them lacks.
     pub(crate) fn append(&mut self, mut other: Self) -> Result<(), Unlike> {
         for column in &mut self.columns {
@@ -129,7 +147,7 @@ impl RawTable {
             };
             let more = other.columns.swap_remove(at);
             column.text &= more.text;
-            column.raw.append(more.raw);
+            column.raw.append(more.raw, self.rows);
         }
         if let Some(extra) = other.columns.first() {
             return Err(Unlike { column: extra.name.clone(), in_later: true });

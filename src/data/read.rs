@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::cells::{self, BadCell, Missing};
 use super::formats::Format;
 use super::infer::Guessing;
-use super::raw::{RawColumn, RawTable};
-use super::storage::{Input, Local, Storage};
+use super::raw::{Raw, RawColumn, RawTable};
+use super::storage::{Input, Local, Storage, is_stdin};
 use super::table::Origin;
 use super::time::Clock;
 use super::{Column, ColumnKind, DataSettings, Layout, Source, Table, Values};
@@ -75,6 +77,41 @@ pub(crate) fn read_with_sources(
     Ok((gathered.resolve(options)?.table, sources))
 }
 
+/// The kinds of columns that are decided.
+pub(crate) type Kinds = BTreeMap<String, ColumnKind>;
+
+/// Decides kinds by what the beginning of a file, or all of it, holds, and refuses what won't do.
+pub(crate) type Decide<'a> = dyn Fn(&RawTable, &Path) -> Result<Kinds> + 'a;
+
+/// The files of one name on their way to one table.
+pub(crate) struct Reading<'a> {
+    pub options: &'a ReadOptions,
+    /// The columns whose texts alone are wanted: the others were read before.
+    pub texts_of: Option<&'a [String]>,
+    /// Whether texts that were let go could be read again.
+    pub can_read_again: bool,
+    decide: &'a Decide<'a>,
+    decided: Option<Kinds>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(
+        options: &'a ReadOptions,
+        can_read_again: bool,
+        decide: &'a Decide<'a>,
+    ) -> Self {
+        Self { options, texts_of: None, can_read_again, decide, decided: None }
+    }
+
+    /// The kinds that are decided, by the first file that is looked at.
+    pub(crate) fn kinds(&mut self, beginning: &RawTable, file: &Path) -> Result<Kinds> {
+        if self.decided.is_none() {
+            self.decided = Some((self.decide)(beginning, file)?);
+        }
+        Ok(self.decided.clone().unwrap_or_default())
+    }
+}
+
 /// What files hold, before it is typed.
 #[derive(Debug)]
 pub(crate) struct Gathered {
@@ -82,6 +119,7 @@ pub(crate) struct Gathered {
     pub sources: Vec<Source>,
     pub origin: Origin,
     pub format: Format,
+    pub kinds: Kinds,
 }
 
 /// A typed table, and what the user should know of how it was read.
@@ -92,15 +130,49 @@ pub(crate) struct Resolved {
 }
 
 impl Gathered {
+    /// With the kinds of the options.
     pub(crate) fn read(storage: &dyn Storage, name: &Path, options: &ReadOptions) -> Result<Self> {
+        Self::read_deciding(storage, name, options, &|_, _| Ok(options.kinds.clone()))
+    }
+
+    pub(crate) fn read_deciding(
+        storage: &dyn Storage,
+        name: &Path,
+        options: &ReadOptions,
+        decide: &Decide<'_>,
+    ) -> Result<Self> {
+        let files = storage.find(name)?;
+        let can_read_again = files.iter().all(|file| storage.can_open_again(file));
+        let mut reading = Reading::new(options, can_read_again, decide);
+        let mut gathered = Self::read_files(storage, &files, &mut reading)?;
+        let mixed = gathered.raw.mixed();
+        if !mixed.is_empty() {
+            reading.texts_of = Some(&mixed);
+            let again = Self::read_files(storage, &files, &mut reading)?;
+            if again.sources != gathered.sources {
+                return Err(Error::file("read", name, "it was changed while it was read")
+                    .hint("try again when nobody writes to it"));
+            }
+            gathered.raw.replace(again.raw.columns);
+        }
+        Ok(gathered)
+    }
+
+    fn read_files(
+        storage: &dyn Storage,
+        files: &[PathBuf],
+        reading: &mut Reading<'_>,
+    ) -> Result<Self> {
         let mut whole: Option<(RawTable, Format)> = None;
         let mut sources: Vec<Source> = Vec::new();
         let mut origin = Origin::default();
-        for file in storage.find(name)? {
-            let input = Input::open(storage, &file)?;
-            let format = Format::detect(&input, options)?;
-            let raw = format.read(input, storage, options)?;
-            let (sha256, size_bytes) = storage.digest(&file)?;
+        for file in files {
+            let input = Input::open(storage, file)?;
+            let format = Format::detect(&input, reading.options)?;
+            let tally = input.tally();
+            let raw = format.read(input, storage, reading)?;
+            let (sha256, size_bytes) =
+                if is_stdin(file) { (String::new(), 0) } else { tally.finish() };
             let path = file.display().to_string();
             sources.push(Source { path, sha256, size_bytes, rows: raw.rows });
             origin.files.push((file.clone(), raw.rows));
@@ -109,7 +181,7 @@ impl Gathered {
                 Some((whole, _)) => whole.append(raw).map_err(|unlike| {
                     let first = &origin.files[0].0;
                     let (with, without) =
-                        if unlike.in_later { (&file, first) } else { (first, &file) };
+                        if unlike.in_later { (file, first) } else { (first, file) };
                     Error::user(format!(
                         "{} has a column `{}`, and {} has not",
                         with.display(),
@@ -122,7 +194,8 @@ impl Gathered {
         }
         let (raw, format) =
             whole.ok_or_else(|| Error::bug("a name that was found names no file"))?;
-        Ok(Self { raw, sources, origin, format })
+        let kinds = reading.decided.clone().unwrap_or_default();
+        Ok(Self { raw, sources, origin, format, kinds })
     }
 
     /// Every column in its kind, decided or inferred.
@@ -135,16 +208,21 @@ impl Gathered {
         };
         let guessing = Guessing { options, clock, decimal };
         let origin = Origin { offset_seconds: clock.offset(), ..self.origin };
-        let mut resolver = Resolver { options, clock, decimal, origin, notices: Vec::new() };
-        let mut columns = Vec::with_capacity(self.raw.columns.len());
-        for raw in self.raw.columns {
-            let kind = options.kinds.get(&raw.name).copied().unwrap_or_else(|| {
-                let guess = guessing.guess(&raw);
-                resolver.notices.extend(guess.notice);
-                guess.kind
-            });
-            let values = resolver.values(&raw, kind)?;
-            columns.push(Column { name: raw.name, kind, values });
+        let mut resolver = Resolver { options, clock, origin, notices: Vec::new() };
+        let typed: Vec<Typed> = self
+            .raw
+            .columns
+            .into_par_iter()
+            .map(|column| {
+                let kind = self.kinds.get(&column.name).copied();
+                guessing.typed(column, kind)
+            })
+            .collect();
+        let mut columns = Vec::with_capacity(typed.len());
+        for Typed { name, kind, notice, values } in typed {
+            resolver.notices.extend(notice);
+            let values = resolver.values(&name, kind, values)?;
+            columns.push(Column { name, kind, values });
         }
         if decimal == Some(',') && options.decimal.is_none() {
             resolver.notices.push(
@@ -156,34 +234,73 @@ impl Gathered {
     }
 }
 
+/// A column in its kind, or the first cell that is not of it.
+struct Typed {
+    name: String,
+    kind: ColumnKind,
+    notice: Option<String>,
+    values: std::result::Result<ReadValues, BadCell>,
+}
+
+enum ReadValues {
+    Plain(Values),
+    Times(cells::ReadTimes),
+}
+
+impl Guessing<'_> {
+    fn typed(&self, mut column: RawColumn, kind: Option<ColumnKind>) -> Typed {
+        let missing = Missing::new(&self.options.missing);
+        if let Raw::Texts(texts) = column.raw {
+            column.raw = Raw::Texts(missing.drop_texts(texts));
+        }
+        let (kind, notice) = match kind {
+            Some(kind) => (kind, None),
+            None => {
+                let guess = self.guess(&column);
+                (guess.kind, guess.notice)
+            }
+        };
+        let RawColumn { name, raw, .. } = column;
+        let values = match kind {
+            ColumnKind::Numeric => {
+                cells::numbers(raw, missing, self.decimal).map(ReadValues::Plain)
+            }
+            ColumnKind::Timestamp => cells::times(raw, missing, self.clock).map(ReadValues::Times),
+            ColumnKind::Categorical
+            | ColumnKind::Boolean
+            | ColumnKind::Text
+            | ColumnKind::Id
+            | ColumnKind::Ignore => Ok(ReadValues::Plain(cells::texts(raw, missing))),
+        };
+        Typed { name, kind, notice, values }
+    }
+}
+
 struct Resolver<'a> {
     options: &'a ReadOptions,
     clock: Clock,
-    decimal: Option<char>,
     origin: Origin,
     notices: Vec<String>,
 }
 
 impl Resolver<'_> {
-    fn values(&mut self, column: &RawColumn, kind: ColumnKind) -> Result<Values> {
-        let missing = Missing::new(&self.options.missing);
-        match kind {
-            ColumnKind::Numeric => cells::numbers(&column.raw, missing, self.decimal)
-                .map_err(|bad| self.not_a_number(column, &bad)),
-            ColumnKind::Timestamp => {
-                let times = cells::times(&column.raw, missing, self.clock)
-                    .map_err(|bad| self.not_a_time(column, &bad))?;
-                self.say_zone(&column.name, &times);
-                if let Some(pattern) = times.pattern {
-                    self.origin.time_formats.insert(column.name.clone(), pattern);
+    fn values(
+        &mut self,
+        name: &str,
+        kind: ColumnKind,
+        read: std::result::Result<ReadValues, BadCell>,
+    ) -> Result<Values> {
+        match read {
+            Ok(ReadValues::Plain(values)) => Ok(values),
+            Ok(ReadValues::Times(times)) => {
+                self.say_zone(name, &times);
+                if let Some(pattern) = times.pattern(self.clock) {
+                    self.origin.time_formats.insert(name.to_owned(), pattern);
                 }
                 Ok(Values::Times(times.values))
             }
-            ColumnKind::Categorical
-            | ColumnKind::Boolean
-            | ColumnKind::Text
-            | ColumnKind::Id
-            | ColumnKind::Ignore => Ok(cells::texts(&column.raw, missing)),
+            Err(bad) if kind == ColumnKind::Timestamp => Err(self.not_a_time(name, &bad)),
+            Err(bad) => Err(self.not_a_number(name, &bad)),
         }
     }
 
@@ -193,16 +310,16 @@ impl Resolver<'_> {
             self.notices.push(format!(
                 "times of `{name}` carry a zone: shown on the clock of {zone} (`data.timezone`)"
             ));
-        } else if times.of_day {
+        } else if times.of_day(self.clock) {
             self.notices.push(format!(
                 "times of `{name}` carry no zone: taken to be of {zone} (`data.timezone`)"
             ));
         }
     }
 
-    fn not_a_number(&self, column: &RawColumn, bad: &BadCell) -> Error {
-        let (cell, name) = (shorten(&bad.cell), &column.name);
-        let error = self.bad_cell(column, bad, "not a number");
+    fn not_a_number(&self, name: &str, bad: &BadCell) -> Error {
+        let cell = shorten(&bad.cell);
+        let error = self.bad_cell(name, bad, "not a number");
         if self.options.settled {
             return error.hint(format!("mend the cell: the model knows `{name}` as numbers"));
         }
@@ -211,9 +328,8 @@ impl Resolver<'_> {
         ))
     }
 
-    fn not_a_time(&self, column: &RawColumn, bad: &BadCell) -> Error {
-        let name = &column.name;
-        let error = self.bad_cell(column, bad, "not a time that mlx reads");
+    fn not_a_time(&self, name: &str, bad: &BadCell) -> Error {
+        let error = self.bad_cell(name, bad, "not a time that mlx reads");
         if self.clock.is_turned(&bad.cell) {
             let other = !self.options.day_first;
             if self.options.settled {
@@ -236,9 +352,9 @@ impl Resolver<'_> {
         ))
     }
 
-    fn bad_cell(&self, column: &RawColumn, bad: &BadCell, what: &str) -> Error {
+    fn bad_cell(&self, name: &str, bad: &BadCell, what: &str) -> Error {
         let place = self.origin.describe(bad.row);
-        Error::user(format!("{place} column `{}`: `{}` is {what}", column.name, shorten(&bad.cell)))
+        Error::user(format!("{place} column `{name}`: `{}` is {what}", shorten(&bad.cell)))
     }
 }
 

@@ -265,7 +265,7 @@ impl Cells {
                 (true, values.iter().enumerate().map(whole).collect::<Result<_>>()?)
             }
             Values::Texts(texts) => {
-                let shown = texts.levels.first().map_or("", String::as_str);
+                let shown = texts.levels.get(0).unwrap_or_default();
                 return Err(Error::user(format!(
                     "the time column `{name}` holds neither times nor whole numbers, such as `{shown}`"
                 ))
@@ -394,26 +394,15 @@ fn absent(table: &Table, name: &str) -> Error {
 
 /// The texts of a key column; numbers as they print, should a caller have read them as such.
 fn texts(values: &Values) -> Dictionary {
-    let mut numbers = HashMap::new();
-    let mut levels: Vec<String> = Vec::new();
-    let mut code = |text: Option<String>| match text {
-        None => MISSING,
-        Some(text) => *numbers.entry(text.clone()).or_insert_with(|| {
-            levels.push(text);
-            levels.len() as u32 - 1
-        }),
-    };
-    let codes = match values {
-        Values::Texts(texts) => return texts.clone(),
+    match values {
+        Values::Texts(texts) => texts.clone(),
         Values::Numbers(values) => {
-            values.iter().map(|value| code((!value.is_nan()).then(|| value.to_string()))).collect()
+            values.iter().map(|value| (!value.is_nan()).then(|| value.to_string())).collect()
         }
-        Values::Times(times) => times
-            .iter()
-            .map(|time| code((*time != MISSING_TIME).then(|| time.to_string())))
-            .collect(),
-    };
-    Dictionary { codes, levels }
+        Values::Times(times) => {
+            times.iter().map(|time| (*time != MISSING_TIME).then(|| time.to_string())).collect()
+        }
+    }
 }
 
 /// `+02:00` in seconds; zero for what is not an offset, which the reader has refused already.
@@ -436,18 +425,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn dictionary(values: &[&str]) -> Values {
-        let mut levels: Vec<String> = Vec::new();
-        let codes = values
-            .iter()
-            .map(|value| {
-                let known = levels.iter().position(|level| level == value);
-                known.unwrap_or_else(|| {
-                    levels.push((*value).to_owned());
-                    levels.len() - 1
-                }) as u32
-            })
-            .collect();
-        Values::Texts(Dictionary { codes, levels })
+        Values::Texts(values.iter().copied().map(Some).collect())
     }
 
     pub(crate) fn table(columns: Vec<Column>) -> Table {

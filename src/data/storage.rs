@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use super::digesting::{Digesting, Tally};
 use crate::error::{Error, Result, closest};
 
 /// A place that holds files. Local folders are one; object stores will be others.
@@ -12,10 +13,10 @@ pub(crate) trait Storage {
     fn find(&self, name: &Path) -> Result<Vec<PathBuf>>;
 
     /// The bytes of one of them, as stored.
-    fn open(&self, name: &Path) -> Result<Box<dyn Read>>;
+    fn open(&self, name: &Path) -> Result<Box<dyn Read + Send>>;
 
-    /// SHA-256 of the stored bytes, and how many there are.
-    fn digest(&self, name: &Path) -> Result<(String, u64)>;
+    /// Whether it gives the same bytes when it is opened again, as no pipe does.
+    fn can_open_again(&self, name: &Path) -> bool;
 
     fn exists(&self, name: &Path) -> bool;
 }
@@ -54,20 +55,17 @@ impl Storage for Local {
         Err(self.missing(name))
     }
 
-    fn open(&self, name: &Path) -> Result<Box<dyn Read>> {
+    fn open(&self, name: &Path) -> Result<Box<dyn Read + Send>> {
         if is_stdin(name) {
-            return Ok(Box::new(io::stdin().lock()));
+            return Ok(Box::new(io::stdin()));
         }
         let file = File::open(self.root.join(name))
             .map_err(|error| Error::file("read", name, reason(&error)))?;
         Ok(Box::new(file))
     }
 
-    fn digest(&self, name: &Path) -> Result<(String, u64)> {
-        if is_stdin(name) {
-            return Ok((String::new(), 0));
-        }
-        crate::sys::files::digest(&self.root.join(name))
+    fn can_open_again(&self, name: &Path) -> bool {
+        !is_stdin(name) && self.root.join(name).is_file()
     }
 
     fn exists(&self, name: &Path) -> bool {
@@ -139,7 +137,8 @@ pub(crate) struct Input {
     pub name: PathBuf,
     /// The unpacked beginning: what formats and delimiters are told by.
     pub head: Vec<u8>,
-    rest: Box<dyn Read>,
+    rest: Box<dyn Read + Send>,
+    tally: Tally,
 }
 
 impl Input {
@@ -147,7 +146,8 @@ impl Input {
 
     pub(crate) fn open(storage: &dyn Storage, name: &Path) -> Result<Self> {
         let failed = |error| read_failed(name, &error);
-        let mut stored = storage.open(name)?;
+        let tally = Tally::default();
+        let mut stored = Digesting { stream: storage.open(name)?, tally: tally.clone() };
         let magic = fill(&mut stored, 4).map_err(failed)?;
         let packing = packing(&magic);
         let promised = match name.extension().and_then(|extension| extension.to_str()) {
@@ -164,7 +164,7 @@ impl Input {
                 .hint("rename it to what it is, or pack it"));
         }
         let stored = io::Cursor::new(magic).chain(stored);
-        let mut rest: Box<dyn Read> = match packing {
+        let mut rest: Box<dyn Read + Send> = match packing {
             Packing::Plain => Box::new(stored),
             Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(stored))),
             Packing::Zstd => Box::new(zstd::Decoder::new(stored).map_err(failed)?),
@@ -181,11 +181,16 @@ impl Input {
             return Err(Error::file("read", name, "it is UTF-16 text")
                 .hint(format!("save it as UTF-8: `iconv -f UTF-16 -t UTF-8 {}`", name.display())));
         }
-        Ok(Self { name: name.to_owned(), head, rest })
+        Ok(Self { name: name.to_owned(), head, rest, tally })
+    }
+
+    /// The digest of the stored bytes, once all are read.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 
     /// All the bytes, from the first.
-    pub(crate) fn stream(self) -> (PathBuf, impl Read) {
+    pub(crate) fn stream(self) -> (PathBuf, impl Read + Send) {
         (self.name, io::Cursor::new(self.head).chain(self.rest))
     }
 

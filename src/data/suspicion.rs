@@ -335,7 +335,7 @@ mod tests {
 
     fn target() -> Column {
         let codes = (0..400).map(|row| u32::from(row % 7 == 0)).collect();
-        let levels = vec!["no".into(), "yes".into()];
+        let levels = ["no", "yes"].into_iter().collect();
         let values = Values::Texts(Dictionary { codes, levels });
         Column { name: "churned".into(), kind: ColumnKind::Categorical, values }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::texts::{Levels, Texts};
 use super::{ColumnKind, time};
 use crate::error::{Error, Result, closest};
 
@@ -17,12 +18,25 @@ pub(crate) const MISSING_TIME: i64 = i64::MIN;
 pub(crate) struct Dictionary {
     /// One code a row; [`MISSING`] where the cell is empty.
     pub codes: Vec<u32>,
-    pub levels: Vec<String>,
+    pub levels: Levels,
 }
 
 impl Dictionary {
     pub(crate) fn get(&self, row: usize) -> Option<&str> {
-        self.levels.get(self.codes[row] as usize).map(String::as_str)
+        self.levels.get(self.codes[row] as usize)
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<Option<S>> for Dictionary {
+    fn from_iter<I: IntoIterator<Item = Option<S>>>(cells: I) -> Self {
+        let mut texts = Texts::default();
+        for cell in cells {
+            match cell {
+                Some(cell) => texts.push(cell.as_ref()),
+                None => texts.push_missing(),
+            }
+        }
+        texts.finish()
     }
 }
 

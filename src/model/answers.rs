@@ -1,6 +1,6 @@
 //! Predictions as a table: the columns that `mlx predict` writes, in their order.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ClassificationModel, ForecastingModel, Forecasts, Model, RankingModel};
 use crate::data::{Column, ColumnKind, DataSettings, Dictionary, SeriesSet, Table, Values};
@@ -53,7 +53,7 @@ fn classification(model: &ClassificationModel, input: &Table) -> Result<Vec<Colu
         "prediction",
         Dictionary {
             codes: (0..input.rows).map(|row| probabilities.top(row) as u32).collect(),
-            levels: classes.clone(),
+            levels: classes.iter().collect(),
         },
     ));
     for (place, class) in classes.iter().enumerate() {
@@ -226,18 +226,8 @@ fn texts(name: &str, dictionary: Dictionary) -> Column {
     }
 }
 
-fn dictionary(values: impl Iterator<Item = impl Into<String>>) -> Dictionary {
-    let mut codes = HashMap::new();
-    let mut dictionary = Dictionary::default();
-    for value in values {
-        let value = value.into();
-        let code = *codes.entry(value).or_insert_with_key(|value| {
-            dictionary.levels.push(value.clone());
-            dictionary.levels.len() as u32 - 1
-        });
-        dictionary.codes.push(code);
-    }
-    dictionary
+fn dictionary(values: impl Iterator<Item = impl AsRef<str>>) -> Dictionary {
+    values.map(Some).collect()
 }
 
 #[cfg(test)]

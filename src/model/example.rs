@@ -286,7 +286,7 @@ fn numbers(name: &str, values: Vec<f64>) -> Column {
 }
 
 fn names(name: &str, codes: Vec<u32>, levels: Vec<String>) -> Column {
-    let values = Values::Texts(Dictionary { codes, levels });
+    let values = Values::Texts(Dictionary { codes, levels: levels.into() });
     Column { name: name.to_owned(), kind: ColumnKind::Categorical, values }
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn classes_of(table: &Table, target: &str) -> Result<Vec<String>> {
         .iter()
         .zip(seen)
         .filter(|(_, seen)| *seen)
-        .map(|(level, _)| level.clone())
+        .map(|(level, _)| level.to_owned())
         .collect();
     classes.sort();
     match classes.as_slice() {

@@ -468,14 +468,7 @@ mod tests {
     }
 
     fn texts(name: &str, cells: &[&str]) -> Column {
-        let mut texts = Dictionary::default();
-        for cell in cells {
-            let at = texts.levels.iter().position(|level| level == cell).unwrap_or_else(|| {
-                texts.levels.push((*cell).to_owned());
-                texts.levels.len() - 1
-            });
-            texts.codes.push(at as u32);
-        }
+        let texts: Dictionary = cells.iter().copied().map(Some).collect();
         Column { name: name.into(), kind: ColumnKind::Categorical, values: Values::Texts(texts) }
     }
 

@@ -10,7 +10,7 @@ use super::fit::{Fit, FitPlan, fresh_state};
 use super::learner::Learner;
 use super::{classification, ranking};
 use crate::data::{
-    Column, ColumnKind, DataSettings, Dataset, Dictionary, LoadRequest, Table, Task, Values, load,
+    Column, ColumnKind, DataSettings, Dataset, LoadRequest, Table, Task, Values, load,
 };
 use crate::metrics::{accuracy, auc, log_loss, ndcg, ranked_queries, top_classes};
 use crate::model::{Example, Model, ModelSettings};
@@ -47,18 +47,7 @@ fn stored_and_read(model: &Model) -> Model {
 }
 
 fn names(values: impl IntoIterator<Item = Option<String>>) -> Values {
-    let mut dictionary = Dictionary::default();
-    for value in values {
-        let code = value.map_or(u32::MAX, |value| {
-            let known = dictionary.levels.iter().position(|level| *level == value);
-            known.unwrap_or_else(|| {
-                dictionary.levels.push(value);
-                dictionary.levels.len() - 1
-            }) as u32
-        });
-        dictionary.codes.push(code);
-    }
-    Values::Texts(dictionary)
+    Values::Texts(values.into_iter().collect())
 }
 
 fn column(name: &str, kind: ColumnKind, values: Values) -> Column {

@@ -12,9 +12,10 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 
 use super::check_names;
-use crate::data::raw::{Cells, Raw, RawColumn, RawTable};
+use crate::data::raw::{Raw, RawColumn, RawTable};
 use crate::data::storage::Input;
 use crate::data::table::MISSING_TIME;
+use crate::data::texts::Texts;
 use crate::data::{Table, Values};
 use crate::error::{Error, Result};
 
@@ -151,11 +152,11 @@ fn numbers(array: &ArrayRef) -> Raw {
 }
 
 fn texts(array: &ArrayRef) -> Raw {
-    let mut cells = Cells::default();
+    let mut cells = Texts::default();
     for cell in array.as_string::<i32>() {
         cells.push(cell.unwrap_or_default().trim());
     }
-    Raw::Cells(cells)
+    Raw::Texts(cells.finish())
 }
 
 /// A table as one record batch.

@@ -7,14 +7,15 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::check_names;
-use crate::data::raw::{Cells, Raw, RawColumn, RawTable};
+use crate::data::raw::{Raw, RawColumn, RawTable};
 use crate::data::storage::{Input, read_failed};
+use crate::data::texts::Texts;
 use crate::error::{Error, Result};
 
 #[derive(Default)]
 struct Building {
     name: String,
-    cells: Cells,
+    cells: Texts,
     texts: bool,
     others: bool,
 }
@@ -47,7 +48,7 @@ pub(super) fn read(input: Input) -> Result<RawTable> {
             let column = &mut columns[at];
             column.cells.pad(rows);
             match value {
-                Value::Null => column.cells.push(""),
+                Value::Null => column.cells.push_missing(),
                 Value::String(text) => {
                     column.texts = true;
                     column.cells.push(text.trim());
@@ -72,7 +73,7 @@ pub(super) fn read(input: Input) -> Result<RawTable> {
         .map(|mut column| {
             column.cells.pad(rows);
             let text = column.texts && !column.others;
-            RawColumn { name: column.name, raw: Raw::Cells(column.cells), text }
+            RawColumn { name: column.name, raw: Raw::Texts(column.cells.finish()), text }
         })
         .collect();
     Ok(RawTable { columns, rows, decimal: None })

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use crate::data::ReadOptions;
 use crate::data::raw::RawTable;
+use crate::data::read::Reading;
 use crate::data::storage::{Input, Storage};
 use crate::error::{Error, Result, closest};
 
@@ -106,20 +107,22 @@ impl Format {
         self,
         input: Input,
         storage: &dyn Storage,
-        options: &ReadOptions,
+        reading: &mut Reading<'_>,
     ) -> Result<RawTable> {
         let name = input.name.clone();
         let table = match self {
-            Self::Csv => csv::read(input, options),
+            Self::Csv => csv::read(input, reading),
             Self::JsonLines => jsonl::read(input),
             Self::Parquet => arrow::parquet(input),
             Self::Arrow => arrow::ipc(input),
-            Self::Svmlight => svmlight::read(input, storage, options),
+            Self::Svmlight => svmlight::read(input, storage, reading.options),
         }?;
         if table.rows == 0 {
             return Err(Error::file("read", &name, "it has a header and no rows")
                 .hint("check how the file was made"));
         }
+        // Whoever has not asked on the way asks now.
+        reading.kinds(&table, &name)?;
         Ok(table)
     }
 }

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use super::unpacked;
 use crate::data::ReadOptions;
-use crate::data::raw::{Cells, Raw, RawColumn, RawTable};
+use crate::data::raw::{Raw, RawColumn, RawTable};
 use crate::data::storage::{Input, Storage, read_failed};
+use crate::data::texts::Texts;
 use crate::error::{Error, Result};
 
 pub(crate) const LABEL: &str = "label";
@@ -34,7 +35,7 @@ pub(super) fn looks_like(line: &[u8]) -> bool {
 #[derive(Default)]
 struct Rows {
     labels: Vec<f64>,
-    queries: Option<Cells>,
+    queries: Option<Texts>,
     /// Row, feature, value: dense columns are made when the highest feature is known.
     entries: Vec<(u32, u32, f64)>,
     lowest: u32,
@@ -126,7 +127,7 @@ impl Rows {
         let column = |name: String, raw| RawColumn { name, raw, text: false };
         let mut columns = vec![column(LABEL.into(), Raw::Numbers(self.labels))];
         if let Some(queries) = self.queries {
-            columns.push(column(QUERY.into(), Raw::Cells(queries)));
+            columns.push(column(QUERY.into(), Raw::Texts(queries.finish())));
         }
         columns.extend(features.into_iter().enumerate().map(|(at, values)| {
             column(format!("f{}", lowest as usize + at), Raw::Numbers(values))
@@ -136,7 +137,7 @@ impl Rows {
 }
 
 /// The sizes of the queries, one a line, in the file beside: `rank.train.gz` and `rank.train.query`.
-fn query_file(name: &Path, storage: &dyn Storage, rows: usize) -> Result<Option<Cells>> {
+fn query_file(name: &Path, storage: &dyn Storage, rows: usize) -> Result<Option<Texts>> {
     let mut beside = unpacked(name).into_os_string();
     beside.push(".query");
     let beside = Path::new(&beside);
@@ -144,7 +145,7 @@ fn query_file(name: &Path, storage: &dyn Storage, rows: usize) -> Result<Option<
         return Ok(None);
     }
     let (_, content) = Input::open(storage, beside)?.bytes()?;
-    let mut queries = Cells::default();
+    let mut queries = Texts::default();
     for (at, line) in String::from_utf8_lossy(&content).lines().enumerate() {
         if line.trim().is_empty() {
             continue;
