@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor, WithDType};
 
-use crate::error::{Error, Result, closest};
+use crate::error::{Error, Result};
 use crate::model::ModelSettings;
 use crate::model::features::{Inputs, MISSING_CODE};
 use crate::trees::{Column, Flat, MISSING, Model, Settings};
@@ -132,7 +132,8 @@ impl Read<'_> {
     }
 }
 
-const KEYS: [&str; 12] = [
+/// The keys of `trees` under `[model]`.
+pub(crate) const KEYS: &[&str] = &[
     "learning_rate",
     "leaves",
     "depth",
@@ -145,18 +146,11 @@ const KEYS: [&str; 12] = [
     "row_fraction",
     "bins",
     "min_rows_per_bin",
+    "categories",
 ];
 
-/// The settings of `trees` under `[model]`; a key that the estimator does not have is an error.
+/// The settings of `trees` under `[model]`, which are [`KEYS`] alone.
 pub(crate) fn settings(model: &ModelSettings) -> Result<Settings> {
-    let known = |key: &str| KEYS.contains(&key) || key == "categories";
-    if let Some(key) = model.settings.keys().find(|key| !known(key)) {
-        let error = Error::user(format!("there is no setting `model.{key}`"));
-        return Err(match closest(key, KEYS) {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!("trees have: {}, categories", KEYS.join(", "))),
-        });
-    }
     let settings: Settings =
         model.settings.clone().try_into().map_err(|error: toml::de::Error| {
             Error::user(format!("under [model]: {}", error.message().trim()))
@@ -210,8 +204,6 @@ mod tests {
         assert_eq!(read("kind = 'trees'\nleaves = 15").unwrap().leaves, 15);
         assert_eq!(read("l2 = 1").unwrap().l2, 1.0);
         assert_eq!(read("categories = { smoothing = 5 }").unwrap().categories.smoothing, 5.0);
-        let error = read("leafs = 15").unwrap_err();
-        assert_eq!(error.hint_text(), Some("did you mean `leaves`?"));
         assert!(read("leaves = 1").is_err());
         assert!(read("leaves = 'many'").is_err());
         assert!(read("categories = { smooth = 5 }").is_err());

@@ -1,20 +1,21 @@
-//! The classification model: fitted preprocessing and a net, from a table to class probabilities.
+//! The classification model: members with their fitted preprocessing, from a table to class probabilities.
+
+mod member;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{ColumnKind, DataSettings, Table};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Probabilities;
-use crate::model::boosted::{self, Columns};
 use crate::model::features::{Features, Inputs};
 use crate::model::labels::class_indices;
-use crate::model::logistic::{Design, Logistic};
-use crate::model::nets::{Mlp, MlpShape, encoded};
-use crate::trees;
+use crate::model::logistic::{self, Design, Logistic};
+
+pub(crate) use member::{Body, Member, probabilities};
 
 /// Rows scored at once, so that memory does not grow with the file.
 const CHUNK: usize = 4096;
@@ -22,7 +23,7 @@ const CHUNK: usize = 4096;
 /// What `mlx/model.json` holds of a classification model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spec {
-    /// The estimator, as in `model.kind`.
+    /// As in `model.kind`.
     pub kind: String,
     /// How the training data was read, so that new files are read the same way.
     pub data: DataSettings,
@@ -31,27 +32,22 @@ pub(crate) struct Spec {
     pub classes: Vec<String>,
     /// The positive one of two classes.
     pub positive: Option<usize>,
-    pub features: Features,
-    /// Absent where the model is trees.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub net: Option<MlpShape>,
+    /// Fitted preprocessing. Members that were fitted alike share one; baselines read the first.
+    pub features: Vec<Features>,
+    pub members: Vec<Member>,
     /// The baselines: the share of each class, and the columns of the logistic regression.
     pub prior: Vec<f64>,
-    pub logistic: Design,
+    /// Absent in the part of a run, which is compared with nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logistic: Option<Design>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct ClassificationModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
-    estimator: Estimator,
-    logistic: Logistic,
-}
-
-#[derive(Clone, Debug)]
-enum Estimator {
-    Net(Mlp),
-    Trees(trees::Model),
+    scorers: Vec<member::Scorer>,
+    logistic: Option<Logistic>,
 }
 
 impl ClassificationModel {
@@ -60,12 +56,59 @@ impl ClassificationModel {
         weights: BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self> {
-        let estimator = match &spec.net {
-            Some(shape) => Estimator::Net(Mlp::from_weights(shape, &weights, device)?),
-            None => Estimator::Trees(boosted::from_weights(&weights)?),
-        };
-        let logistic = Logistic::from_weights(&spec.logistic, spec.classes.len(), &weights)?;
-        Ok(Self { spec, weights, estimator, logistic })
+        let fits = |member: &Member| member.features < spec.features.len();
+        if spec.members.is_empty() || !spec.members.iter().all(fits) {
+            return Err(Error::user("the model's description contradicts itself")
+                .hint("its mlx/model.json was changed or cut short: `mlx models verify`"));
+        }
+        let scorers = spec
+            .members
+            .iter()
+            .map(|member| member.scorer(&weights, device))
+            .collect::<Result<_>>()?;
+        let logistic = spec
+            .logistic
+            .as_ref()
+            .map(|design| Logistic::from_weights(design, spec.classes.len(), &weights))
+            .transpose()?;
+        Ok(Self { spec, weights, scorers, logistic })
+    }
+
+    /// Models of one member each, by name and weight, as one; those that count for nothing are left out.
+    pub(crate) fn blend(
+        kind: &str,
+        parts: Vec<(String, f64, Self)>,
+        device: &Device,
+    ) -> Result<Self> {
+        let (mut features, mut members, mut weights) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut base = None;
+        for (name, weight, part) in parts.into_iter().filter(|(_, weight, _)| *weight > 0.0) {
+            let [member] = <[Member; 1]>::try_from(part.spec.members.clone())
+                .map_err(|_| Error::bug("what is blended has one member each"))?;
+            let own = part.spec.features[member.features].clone();
+            let place = features.iter().position(|known| *known == own).unwrap_or_else(|| {
+                features.push(own);
+                features.len() - 1
+            });
+            for (key, tensor) in part.weights {
+                if let Some(key) = key.strip_prefix(&format!("{}/", member.name)) {
+                    weights.insert(format!("{name}/{key}"), tensor);
+                }
+            }
+            members.push(Member { name, weight, features: place, ..member });
+            base.get_or_insert(part.spec);
+        }
+        let base = base.ok_or_else(|| Error::bug("a blend of nothing"))?;
+        let spec = Spec { kind: kind.into(), features, members, logistic: None, ..base };
+        Self::new(spec, weights, device)
+    }
+
+    /// The same, to be compared with this regression over its first features.
+    pub(crate) fn with_baseline(mut self, logistic: Logistic) -> Result<Self> {
+        self.weights.insert(logistic::WEIGHT.to_owned(), logistic.tensor()?);
+        self.spec.logistic = Some(logistic.design.clone());
+        self.logistic = Some(logistic);
+        Ok(self)
     }
 
     pub(crate) fn classes(&self) -> &[String] {
@@ -77,16 +120,19 @@ impl ClassificationModel {
     }
 
     pub(crate) fn predict(&self, table: &Table) -> Result<Probabilities> {
-        let mut values = Vec::with_capacity(table.rows * self.spec.classes.len());
+        let classes = self.spec.classes.len();
+        let mut values = Vec::with_capacity(table.rows * classes);
         for rows in chunks(table.rows) {
-            let inputs = Inputs::read(&self.spec.features, table, rows)?;
-            values.extend(match &self.estimator {
-                Estimator::Net(net) => probabilities(net, &self.spec.features, &inputs)?,
-                Estimator::Trees(trees) => {
-                    let answers = trees.predict(&Columns::new(&inputs).as_columns())?;
-                    boosted::probabilities(answers, self.spec.classes.len())
+            let mut sums = vec![0.0; rows.len() * classes];
+            for (at, features) in self.spec.features.iter().enumerate() {
+                let inputs = Inputs::read(features, table, rows.clone())?;
+                let readers = self.spec.members.iter().zip(&self.scorers);
+                for (member, scorer) in readers.filter(|(member, _)| member.features == at) {
+                    let own = scorer.probabilities(features, &inputs, classes)?;
+                    sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += member.weight * own);
                 }
-            });
+            }
+            values.extend(sums);
         }
         Ok(Probabilities { classes: self.spec.classes.clone(), values })
     }
@@ -94,37 +140,22 @@ impl ClassificationModel {
     /// The class shares and the logistic regression.
     pub(crate) fn baselines(&self, table: &Table) -> Result<Vec<(String, Probabilities)>> {
         let answer = |values| Probabilities { classes: self.spec.classes.clone(), values };
-        let mut logistic = Vec::with_capacity(table.rows * self.spec.classes.len());
-        for rows in chunks(table.rows) {
-            let inputs = Inputs::read(&self.spec.features, table, rows)?;
-            logistic.extend(self.logistic.probabilities(&inputs));
+        let mut baselines = vec![("prior".into(), answer(self.spec.prior.repeat(table.rows)))];
+        if let Some(regression) = &self.logistic {
+            let mut values = Vec::with_capacity(table.rows * self.spec.classes.len());
+            for rows in chunks(table.rows) {
+                let inputs = Inputs::read(&self.spec.features[0], table, rows)?;
+                values.extend(regression.probabilities(&inputs));
+            }
+            baselines.push(("logistic_regression".into(), answer(values)));
         }
-        Ok(vec![
-            ("prior".into(), answer(self.spec.prior.repeat(table.rows))),
-            ("logistic_regression".into(), answer(logistic)),
-        ])
+        Ok(baselines)
     }
 
     /// The class index of each row's target.
     pub(crate) fn labels(&self, table: &Table) -> Result<Vec<usize>> {
         class_indices(table, &self.spec.data.target, &self.spec.classes)
     }
-}
-
-/// The mean of the members' probabilities, row-major.
-pub(crate) fn probabilities(net: &Mlp, features: &Features, inputs: &Inputs) -> Result<Vec<f64>> {
-    let mut answer = Vec::with_capacity(inputs.rows * net.shape().outputs);
-    for rows in chunks(inputs.rows) {
-        let logits = net.score(encoded(features, inputs, &rows.collect::<Vec<_>>()))?;
-        let mean: Vec<f32> =
-            candle_nn::ops::softmax(&logits, D::Minus1)?.mean(1)?.flatten_all()?.to_vec1()?;
-        for row in mean.chunks_exact(net.shape().outputs) {
-            // Divided in f64, a row sums to one as closely as f64 can.
-            let sum: f64 = row.iter().map(|&share| f64::from(share)).sum();
-            answer.extend(row.iter().map(|&share| f64::from(share) / sum));
-        }
-    }
-    Ok(answer)
 }
 
 pub(crate) fn chunks(rows: usize) -> impl Iterator<Item = Range<usize>> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
+use super::choice::Choice;
 use super::example::Example;
 use super::{Model, ModelSpec};
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ pub(crate) struct PackageContext {
     pub lineage: serde_json::Value,
     /// What the model card says of quality: validation metrics by name.
     pub valid: Vec<(String, f64)>,
+    /// What the model was put together from.
+    pub choice: Option<Choice>,
     /// Rows to score again before the model goes live, unless the project keeps its rows to itself.
     pub example: Option<Example>,
 }
@@ -115,6 +118,9 @@ fn card(model: &Model, context: &PackageContext) -> String {
         card += &format!("| {name} | {value:.6} |\n");
     }
     card += "\nThese rows chose the best epoch; the test rows, which nothing was fitted on, are what `mlx eval` scores.\n";
+    if let Some(choice) = &context.choice {
+        card += &members(choice);
+    }
     card += "\n## The example\n\n";
     card += &match &context.example {
         Some(_) => format!(
@@ -124,6 +130,29 @@ fn card(model: &Model, context: &PackageContext) -> String {
     };
     card += "\n`mlx/lineage.json` says what it was made from, `mlx/manifest.json` has the SHA-256 of every file.\n";
     card
+}
+
+/// What the model is made of, and what it is compared with.
+fn members(choice: &Choice) -> String {
+    let metric = &choice.metric;
+    let mut card = format!(
+        "\n## What it is made of\n\n| member | estimator | share | {metric} alone |\n|---|---|---|---|\n"
+    );
+    for member in &choice.members {
+        card += &format!(
+            "| {} | {} | {:.3} | {:.6} |\n",
+            member.part, member.kind, member.weight, member.value
+        );
+    }
+    card += &format!("\nTogether they reach {:.6} on the validation rows", choice.value);
+    for (name, value) in &choice.baselines {
+        card += &format!(", {name} {value:.6}");
+    }
+    card += ".";
+    if let Some((name, _)) = choice.lost_to() {
+        card += &format!(" **It loses to {name}, which is simpler: mind before you use it.**");
+    }
+    card + "\n"
 }
 
 pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>> {

@@ -199,7 +199,7 @@ fn read(model: &Model, input: &[u8]) -> Result<Table> {
 /// What the example is made of: columns that the model reads, and no others.
 fn sample(model: &Model, train: &Table) -> Result<Table> {
     match model {
-        Model::Classification(model) => Ok(few_rows(train, &model.spec.features, None)),
+        Model::Classification(model) => Ok(few_rows(train, &model.spec.features[0], None)),
         Model::Ranking(model) => {
             Ok(few_rows(train, &model.spec.features, model.spec.data.query.as_deref()))
         }

@@ -4,6 +4,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod boosted;
+pub(crate) mod choice;
 pub(crate) mod classification;
 pub(crate) mod contents;
 pub(crate) mod example;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Outcome;
 use crate::data::{ColumnKind, Source, Task};
 use crate::train::Event;
+use crate::train::course::{Choice, PartRecord};
 use crate::train::event::StopReason;
 
 #[derive(Debug, Serialize)]
@@ -21,8 +22,10 @@ pub(crate) struct TrainOutcome {
     pub best_epoch: usize,
     pub reason: StopReason,
     pub seconds: f64,
-    /// Validation metrics of the best epoch, the most telling first.
+    /// Validation metrics of the model, the most telling first.
     pub valid: Vec<(String, f64)>,
+    pub parts: Vec<PartRecord>,
+    pub choice: Option<Choice>,
     pub package: PathBuf,
     pub package_digest: String,
     /// `mlx.lock` was obeyed, and not written.
@@ -46,7 +49,7 @@ impl TrainOutcome {
 }
 
 impl Outcome for TrainOutcome {
-    const SCHEMA: &'static str = "mlx.train/1";
+    const SCHEMA: &'static str = "mlx.train/2";
 }
 
 #[derive(Debug, Serialize)]
@@ -59,19 +62,31 @@ pub(crate) struct TrainPlanOutcome {
     /// To train on, to validate on, to test on.
     pub rows: [usize; 3],
     pub columns: BTreeMap<String, ColumnKind>,
+    /// In the order of training.
+    pub parts: Vec<PlannedPart>,
+    pub max_epochs: usize,
+    pub patience: usize,
+    /// Whether the steps of `mlx.lock` are replayed.
+    pub locked: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct PlannedPart {
+    pub part: String,
+    pub kind: String,
+    pub about: &'static str,
+    pub seed: u64,
     pub parameters: usize,
     /// Rows, windows or queries.
     pub train_units: usize,
     pub valid_units: usize,
-    pub seed: u64,
     pub batch: usize,
     pub learning_rate: f64,
     pub weight_decay: f64,
-    pub max_epochs: usize,
-    pub patience: usize,
+    /// As `mlx.lock` records.
     pub last_step: Option<u64>,
 }
 
 impl Outcome for TrainPlanOutcome {
-    const SCHEMA: &'static str = "mlx.train.plan/1";
+    const SCHEMA: &'static str = "mlx.train.plan/2";
 }

@@ -83,10 +83,6 @@ impl<B: Boosted> TreesLearner<B> {
 }
 
 impl<B: Boosted> Learner for TreesLearner<B> {
-    fn kind(&self) -> &'static str {
-        "trees"
-    }
-
     fn parameters(&self) -> &Parameters {
         &self.parameters
     }

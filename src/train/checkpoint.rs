@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::adamw::Moments;
+use super::event::StopReason;
 use super::learner::Validation;
 use crate::error::{Error, Result};
 use crate::sys::files;
@@ -34,6 +35,12 @@ pub(crate) struct Progress {
     pub stale: usize,
     /// Seconds of fitting, over all sittings.
     pub seconds: f64,
+    /// Those of them that went by before the first step: data made ready, what is fitted in closed form.
+    #[serde(default)]
+    pub setup_seconds: f64,
+    /// Why there is no further epoch, once there isn't: decided once, whatever the clock says later.
+    #[serde(default)]
+    pub ended: Option<StopReason>,
 }
 
 impl Progress {
@@ -132,6 +139,11 @@ impl State {
             best: take("best"),
         }))
     }
+}
+
+/// How far the checkpoint in a folder has got, without its tensors; `None` where there is none.
+pub(crate) fn progress(folder: &Path) -> Result<Option<Progress>> {
+    Ok(read_header(folder)?.map(|header| header.progress))
 }
 
 fn read_header(folder: &Path) -> Result<Option<Header>> {

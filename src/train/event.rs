@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::choice::Choice;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
@@ -9,13 +11,29 @@ pub(crate) enum Event {
         run: String,
         model: String,
         device: String,
+        /// What will be trained, in this order.
+        parts: Vec<String>,
+        max_epochs: usize,
+        /// Whether the run goes on from checkpoints.
+        resumed: bool,
+    },
+    PartStarted {
+        part: String,
+        /// The estimator.
+        kind: String,
+        /// Which one this is, from 1, of how many.
+        number: usize,
+        parts: usize,
         /// Rows, windows or queries to learn from, and to validate on.
         train_units: usize,
         valid_units: usize,
         parameters: usize,
-        max_epochs: usize,
-        /// The epoch a resumed run goes on from; 0 for a fresh one.
+        /// The epoch a resumed part goes on from; 0 for a fresh one.
         from_epoch: usize,
+        /// Its share of the run's budget.
+        budget_seconds: Option<f64>,
+        /// What the user should know of how its learner was built.
+        notices: Vec<String>,
     },
     /// A step ended; sent often, and not written to `metrics.jsonl`.
     StepEnded {
@@ -25,6 +43,8 @@ pub(crate) enum Event {
         loss: f64,
     },
     EpochEnded {
+        #[serde(default)]
+        part: String,
         epoch: usize,
         train_loss: f64,
         /// Validation metrics in the order the learner gives them; the first is the one watched.
@@ -34,14 +54,37 @@ pub(crate) enum Event {
         seconds: f64,
         rows_per_second: f64,
     },
+    /// A part is trained; told again, from its checkpoint, by a run that is resumed after it.
+    PartEnded {
+        part: String,
+        epochs: usize,
+        best_epoch: usize,
+        steps: u64,
+        valid: Vec<(String, f64)>,
+        seconds: f64,
+        reason: StopReason,
+    },
+    /// A part isn't trained, and why.
+    PartLeftOut {
+        part: String,
+        why: String,
+    },
+    /// How the trained parts became one model.
+    Chosen {
+        choice: Choice,
+    },
     /// The run stopped before its end and can go on from its checkpoint.
     Interrupted {
+        #[serde(default)]
+        part: String,
         epoch: usize,
         step: usize,
     },
     Finished {
         run: String,
+        /// Of the part that counts most.
         best_epoch: usize,
+        /// Of all parts together.
         epochs: usize,
         valid: Vec<(String, f64)>,
         seconds: f64,

@@ -19,13 +19,15 @@ use crate::sys::signals::Interrupt;
 /// What a run was asked to do, with nothing left open.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FitPlan {
+    /// The part of the run, as events name it.
+    pub part: String,
     pub seed: u64,
     pub max_epochs: usize,
     pub patience: usize,
     pub batch: usize,
     pub learning_rate: f64,
     pub weight_decay: f64,
-    /// Fitting ends by then, over all sittings of the run.
+    /// Fitting ends by then, over all sittings of the part.
     pub budget: Option<Duration>,
     /// Fitting ends with this step: what a locked run replays instead of the clock.
     pub last_step: Option<u64>,
@@ -82,9 +84,18 @@ impl<'a> Fit<'a> {
         Ok(Self { learner, plan, state, folder, interrupt, report, optimiser, sitting })
     }
 
+    /// What was done from this moment on, to be ready, counts as fitting too.
+    pub(crate) fn since(mut self, began: Instant) -> Self {
+        if self.state.progress.total_steps == 0 {
+            self.state.progress.setup_seconds = began.elapsed().as_secs_f64();
+        }
+        self.sitting.started = began;
+        self
+    }
+
     pub(crate) fn run(&mut self) -> Result<Ended> {
         loop {
-            if let Some(reason) = self.finished() {
+            if let Some(reason) = self.state.progress.ended {
                 return Ok(Ended::Finished(reason));
             }
             let began = Instant::now();
@@ -92,7 +103,8 @@ impl<'a> Fit<'a> {
                 Paused::Interrupt => {
                     self.save()?;
                     let Progress { epoch, step, .. } = self.state.progress;
-                    (self.report)(Event::Interrupted { epoch, step });
+                    let part = self.plan.part.clone();
+                    (self.report)(Event::Interrupted { part, epoch, step });
                     return Ok(Ended::Interrupted);
                 }
                 // The steps that were taken count: they are validated as a last, short epoch.
@@ -191,6 +203,7 @@ impl<'a> Fit<'a> {
         let seconds = began.elapsed().as_secs_f64();
         let progress = &self.state.progress;
         (self.report)(Event::EpochEnded {
+            part: self.plan.part.clone(),
             epoch: progress.epoch,
             train_loss,
             valid: validation.metrics,
@@ -204,7 +217,8 @@ impl<'a> Fit<'a> {
         // run is resumable too.
         let due =
             self.learner.saves_every_epoch() || self.sitting.saved.elapsed() > CHECKPOINT_EVERY;
-        if due || self.finished().is_some() { self.save() } else { Ok(()) }
+        self.state.progress.ended = self.finished();
+        if due || self.state.progress.ended.is_some() { self.save() } else { Ok(()) }
     }
 
     fn save(&mut self) -> Result<()> {
@@ -302,9 +316,6 @@ mod tests {
     }
 
     impl Learner for Line {
-        fn kind(&self) -> &'static str {
-            "line"
-        }
         fn parameters(&self) -> &Parameters {
             &self.parameters
         }
@@ -332,6 +343,7 @@ mod tests {
 
     fn plan() -> FitPlan {
         FitPlan {
+            part: "line".into(),
             seed: 7,
             max_epochs: 12,
             patience: 50,

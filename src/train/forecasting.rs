@@ -20,11 +20,13 @@ use rayon::prelude::*;
 use crate::data::{DataSettings, Dataset, SeriesSet, season};
 use crate::engine::loss::Pinball;
 use crate::engine::{Activation, Batch, Linear, Mode, NetBuilder, Parameters, StepKey};
-use crate::error::{Error, Result, closest};
+use crate::error::{Error, Result};
 use crate::metrics;
 use crate::model::forecasting::{LEVELS, MEDIAN, Spec, Window, net};
 use crate::model::{ForecastingModel, Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
+use crate::train::course::only;
+use crate::train::estimator::{Candidate, Estimator, Offer};
 use crate::train::learner::{Defaults, Learner, Validation};
 
 use choose::Choice;
@@ -35,6 +37,26 @@ use windows::{Judged, Origins, Shape};
 const EPOCH_WORK: usize = 3_000_000_000;
 /// Multiplications that a look at validation may take.
 const VALID_WORK: usize = 300_000_000;
+
+pub(super) const OFFER: Offer = Offer {
+    estimators: &[ESTIMATOR],
+    shared: &[],
+    check: |_| Ok(()),
+    auto: |_| vec![Candidate { kind: "linear", share: 1.0 }],
+    finish: only,
+};
+
+const ESTIMATOR: Estimator = Estimator {
+    kind: "linear",
+    about: "one linear map of the past, shared by all series",
+    keys: &["look_back"],
+    check: |model| look_back(model).map(drop),
+    build: |request| {
+        learner(request.dataset, request.data, request.model, request.seed, request.device)
+    },
+    descends: true,
+    cpu_only: false,
+};
 
 /// A learner for the project's forecasting data; everything up to the first step happens here.
 pub(crate) fn learner(
@@ -116,21 +138,8 @@ pub(crate) fn learner(
     Ok(Box::new(learner))
 }
 
-/// The look-back that `[model]` names; any other key than those known is an error.
+/// The look-back that `[model]` names.
 fn look_back(model: &ModelSettings) -> Result<Option<usize>> {
-    const KINDS: [&str; 2] = ["auto", "linear"];
-    const KEYS: [&str; 1] = ["look_back"];
-    if !KINDS.contains(&model.kind.as_str()) {
-        let error = Error::user(format!("no forecasting model is named `{}`", model.kind));
-        return Err(match closest(&model.kind, KINDS) {
-            Some(close) => error.hint(format!("did you mean `{close}`?")),
-            None => error.hint("model.kind is `linear`, or `auto`"),
-        });
-    }
-    if let Some(key) = model.settings.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        return Err(Error::user(format!("the linear model has no setting `{key}`"))
-            .hint("under [model] it reads look_back: the number of steps that it looks back"));
-    }
     let Some(value) = model.settings.get("look_back") else { return Ok(None) };
     let steps = value.as_integer().and_then(|steps| usize::try_from(steps).ok());
     let steps = steps.filter(|steps| (1..=100_000).contains(steps)).ok_or_else(|| {
@@ -229,10 +238,6 @@ struct Forecaster {
 }
 
 impl Learner for Forecaster {
-    fn kind(&self) -> &'static str {
-        "linear"
-    }
-
     fn parameters(&self) -> &Parameters {
         &self.parameters
     }

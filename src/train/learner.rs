@@ -1,15 +1,13 @@
-//! What the loop asks of a thing that can be trained. One implementation a task.
+//! What the loop asks of a thing that can be trained.
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use rand_chacha::ChaCha8Rng;
 
-use super::{classification, forecasting, ranking};
-use crate::data::{DataSettings, Dataset, Task};
 use crate::engine::Parameters;
 use crate::error::Result;
-use crate::model::{Model, ModelSettings};
+use crate::model::Model;
 
 /// A net bound to its training and validation data, and everything that was fitted before the first step.
 ///
@@ -17,9 +15,6 @@ use crate::model::{Model, ModelSettings};
 /// is deterministic: same data, same settings, same seed, same learner; so a resumed run builds it
 /// anew and only its parameters are restored.
 pub(crate) trait Learner {
-    /// The estimator's name, as in `model.kind`.
-    fn kind(&self) -> &'static str;
-
     fn parameters(&self) -> &Parameters;
 
     /// How many units there are to learn from.
@@ -102,20 +97,4 @@ pub(crate) struct Validation {
     pub monitor: f64,
     /// By name, the most telling first.
     pub metrics: Vec<(String, f64)>,
-}
-
-/// The learner of a task.
-pub(crate) fn build(
-    task: Task,
-    dataset: &Dataset,
-    data: &DataSettings,
-    model: &ModelSettings,
-    seed: u64,
-    device: &Device,
-) -> Result<Box<dyn Learner>> {
-    match task {
-        Task::Forecasting => forecasting::learner(dataset, data, model, seed, device),
-        Task::Classification => classification::learner(dataset, data, model, seed, device),
-        Task::Ranking => ranking::learner(dataset, data, model, seed, device),
-    }
 }

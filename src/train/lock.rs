@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::course::{Course, Replay};
 use super::event::StopReason;
 use crate::data::{ColumnKind, Source};
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ pub(crate) struct Lock {
     pub format: u32,
     /// The mlx that trained.
     pub mlx: String,
-    /// The estimator that `auto` came to.
+    /// As in `model.kind`.
     pub kind: String,
     pub seed: u64,
     pub device: String,
@@ -28,9 +29,26 @@ pub(crate) struct Lock {
     /// The tables of `mlx.toml` that training reads.
     pub settings: Table,
     pub data: Vec<Source>,
+    /// What was trained, in this order; a part that there was no time for is not here.
+    #[serde(default)]
+    pub parts: Vec<LockedPart>,
 }
 
-/// Where training ended: counts that are replayed, and the digest of the weights that must come of it.
+/// Where a part ended, and by how much it counts in the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LockedPart {
+    pub name: String,
+    pub kind: String,
+    pub seed: u64,
+    pub epochs: usize,
+    /// What `--locked` replays.
+    pub steps: u64,
+    pub best_epoch: usize,
+    pub reason: StopReason,
+    pub weight: f64,
+}
+
+/// Where training ended, over all parts, and the digest of the weights that must come of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LockedResult {
     pub epochs: usize,
@@ -51,7 +69,7 @@ pub(crate) struct Now<'a> {
 }
 
 const FILE: &str = "mlx.lock";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const INTRODUCTION: &str = "# What `mlx train` resolved and what came of it. Commit this file and leave it to mlx:\n# `mlx train --locked` refuses other data or settings, and trains the same weights again.\n\n";
 
 /// Keys that can't change a locked run: a replay ignores the clock, the device is compared as it was
@@ -65,6 +83,7 @@ impl Lock {
         seed: u64,
         instructions: String,
         result: LockedResult,
+        parts: Vec<LockedPart>,
     ) -> Self {
         Self {
             format: FORMAT,
@@ -77,6 +96,7 @@ impl Lock {
             schema: now.schema.clone(),
             settings: now.settings.clone(),
             data: now.data.to_vec(),
+            parts,
         }
     }
 
@@ -96,6 +116,15 @@ impl Lock {
                 .hint("install a newer mlx"));
         }
         table.try_into().map_err(wrong)
+    }
+
+    /// The steps to end each part with. A lock of the first format knows of one part.
+    pub(crate) fn replay(&self, course: &Course) -> Replay {
+        if self.parts.is_empty() {
+            let only = course.parts.iter().take(1);
+            return only.map(|part| (part.name.clone(), self.result.steps)).collect();
+        }
+        self.parts.iter().map(|part| (part.name.clone(), part.steps)).collect()
     }
 
     pub(crate) fn write(&self, root: &Path) -> Result<()> {
@@ -215,7 +244,17 @@ mod tests {
             reason: StopReason::Patience,
             weights_sha256: "0".repeat(64),
         };
-        let lock = Lock::new(&now, 7, "x86-64".into(), result);
+        let part = LockedPart {
+            name: "mlp".into(),
+            kind: "mlp".into(),
+            seed: 7,
+            epochs: 3,
+            steps: 21,
+            best_epoch: 2,
+            reason: StopReason::Patience,
+            weight: 1.0,
+        };
+        let lock = Lock::new(&now, 7, "x86-64".into(), result, vec![part]);
         let folder = tempfile::tempdir().expect("a folder");
         assert!(Lock::read(folder.path()).is_err());
         lock.write(folder.path()).expect("written");

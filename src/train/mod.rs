@@ -3,9 +3,12 @@
 //! Nothing here prints or speaks to a registry: whoever calls listens to [`Event`]s.
 
 pub(crate) mod adamw;
+pub(crate) mod blend;
 mod boosting;
 pub(crate) mod checkpoint;
 pub(crate) mod classification;
+pub(crate) mod course;
+pub(crate) mod estimator;
 pub(crate) mod event;
 pub(crate) mod fit;
 pub(crate) mod forecasting;
@@ -20,5 +23,4 @@ pub(crate) mod settings;
 mod tabular_tests;
 
 pub(crate) use event::Event;
-pub(crate) use learner::Learner;
 pub(crate) use settings::TrainSettings;

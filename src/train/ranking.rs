@@ -6,32 +6,23 @@ mod mlp;
 mod net;
 mod trees;
 
-use candle_core::Device;
-
-use crate::data::{DataSettings, Dataset, Task};
+use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::metrics::{ndcg, ranked_queries};
-use crate::model::ModelSettings;
 use crate::model::features::{Features, Inputs, NumberStyle};
 use crate::model::labels::{query_groups, relevance_of};
-use crate::model::nets::estimator;
 use crate::model::ranking::{BestFeature, Spec};
-use crate::train::learner::{Learner, Validation};
+use crate::train::course::only;
+use crate::train::estimator::{Candidate, Offer, Request};
+use crate::train::learner::Validation;
 
-/// A learner for the project's ranking data; everything up to the first step happens here.
-pub(crate) fn learner(
-    dataset: &Dataset,
-    settings: &DataSettings,
-    model: &ModelSettings,
-    seed: u64,
-    device: &Device,
-) -> Result<Box<dyn Learner>> {
-    match estimator(model, &["mlp", "trees", "linear"])? {
-        "trees" => trees::learner(dataset, settings, model, seed, device),
-        "linear" => linear::learner(dataset, settings, model, seed, device),
-        _ => mlp::learner(dataset, settings, model, seed, device),
-    }
-}
+pub(super) const OFFER: Offer = Offer {
+    estimators: &[mlp::ESTIMATOR, trees::ESTIMATOR, linear::ESTIMATOR],
+    shared: &[],
+    check: |_| Ok(()),
+    auto: |_| vec![Candidate { kind: "mlp", share: 1.0 }],
+    finish: only,
+};
 
 /// What every ranker has before it learns: features, the baseline, and the rows as it reads them.
 struct Prepared {
@@ -50,7 +41,8 @@ struct Judged {
 }
 
 impl Prepared {
-    fn new(kind: &str, dataset: &Dataset, settings: &DataSettings) -> Result<Self> {
+    fn new(request: &Request<'_>) -> Result<Self> {
+        let Request { dataset, data: settings, .. } = *request;
         let names = dataset.features(settings, Task::Ranking);
         let features = Features::fit(&dataset.train, &names, NumberStyle::Normal)?;
         let judged = |table| -> Result<Judged> {
@@ -72,7 +64,7 @@ impl Prepared {
         }
         let best_feature = best_feature(&train, features.numbers.len());
         let spec = Spec {
-            kind: kind.into(),
+            kind: request.model.kind.clone(),
             data: settings.clone(),
             kinds: dataset.kinds(),
             features,

@@ -1,5 +1,6 @@
 //! Runs on disk: `.mlx/runs/<id>/` with its manifest, metrics, checkpoint and package.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,9 +8,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::course::{PartRecord, Replay};
 use super::event::{Event, StopReason};
 use crate::data::{Source, Task};
 use crate::error::{Error, Result};
+use crate::model::choice::Choice;
 use crate::sys::{files, random};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,16 +57,25 @@ pub(crate) struct RunManifest {
     pub settings: serde_json::Value,
     /// The files that were read, with their digests.
     pub sources: Vec<Source>,
-    /// The step that a locked run is to end with.
-    pub last_step: Option<u64>,
+    /// The steps that the parts of a locked run are to end with.
+    #[serde(default)]
+    pub replay: Option<Replay>,
+    /// Of the part that counts most.
     pub best_epoch: usize,
+    /// Of all parts together, as are steps and seconds.
     pub epochs: usize,
     pub steps: u64,
     /// Seconds of fitting.
     pub seconds: f64,
     pub reason: Option<StopReason>,
-    /// Validation metrics of the best epoch, the most telling first.
+    /// Validation metrics of the model, the most telling first.
     pub valid: Vec<(String, f64)>,
+    /// What was trained, in this order.
+    #[serde(default)]
+    pub parts: Vec<PartRecord>,
+    /// How the parts became one model.
+    #[serde(default)]
+    pub choice: Option<Choice>,
     pub package_digest: Option<String>,
     pub git: Option<GitState>,
     pub mlx_version: String,
@@ -165,15 +177,22 @@ impl Run {
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// The log of metrics to append to. Epochs after `epoch`, which a resumed run will tell again, are cut off.
-    pub(crate) fn metrics_log(&self, epoch: usize) -> Result<MetricsLog> {
+    /// The log of metrics to append to. What a resumed run will tell again is cut off: epochs after those that a
+    /// part has `reached`, the ends of parts, and what was made of them.
+    pub(crate) fn metrics_log(&self, reached: &BTreeMap<String, usize>) -> Result<MetricsLog> {
         let path = self.metrics_file();
         let mut kept = String::new();
         for event in self.events()? {
-            if matches!(&event, Event::EpochEnded { epoch: told, .. } if *told > epoch) {
-                continue;
+            let again = match &event {
+                Event::EpochEnded { part, epoch, .. } => {
+                    reached.get(part).is_none_or(|reached| epoch > reached)
+                }
+                Event::PartEnded { .. } | Event::PartLeftOut { .. } | Event::Chosen { .. } => true,
+                _ => false,
+            };
+            if !again {
+                kept.push_str(&line(&event)?);
             }
-            kept.push_str(&line(&event)?);
         }
         files::write_atomic(&path, kept.as_bytes())?;
         let file = OpenOptions::new()
@@ -209,17 +228,17 @@ impl Run {
 
     /// The manifest tells of epochs once the run ended; until then its events do.
     fn catch_up(&mut self) -> Result<()> {
-        let mut best = 0;
+        let mut epochs = BTreeMap::new();
         for event in self.events()? {
-            if let Event::EpochEnded { epoch, valid, best_epoch, improved, .. } = event {
-                self.manifest.epochs = epoch;
-                best = best_epoch;
+            if let Event::EpochEnded { part, epoch, valid, best_epoch, improved, .. } = event {
+                epochs.insert(part, epoch);
+                self.manifest.best_epoch = best_epoch;
                 if improved {
                     self.manifest.valid = valid;
                 }
             }
         }
-        self.manifest.best_epoch = best;
+        self.manifest.epochs = epochs.values().sum();
         Ok(())
     }
 }

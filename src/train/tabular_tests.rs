@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use rand::Rng;
 
-use super::fit::{Fit, FitPlan, fresh_state};
-use super::learner::Learner;
-use super::{classification, ranking};
+use super::course::walk::{Ready, WalkEnd};
+use super::course::{self, Finished, Limits, Situation, Walk};
 use crate::data::{
     Column, ColumnKind, DataSettings, Dataset, LoadRequest, Table, Task, Values, load,
 };
@@ -17,28 +16,37 @@ use crate::model::{Example, Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
 use crate::sys::signals::Interrupt;
 
-fn trained(learner: &dyn Learner, seed: u64, max_epochs: usize) -> Model {
-    let defaults = learner.defaults();
-    let plan = FitPlan {
-        seed,
-        max_epochs,
-        patience: 16,
-        batch: defaults.batch,
-        learning_rate: defaults.learning_rate,
-        weight_decay: defaults.weight_decay,
-        budget: None,
-        last_step: None,
-    };
+/// A project's course, carried out from its first step to its model.
+fn trained(
+    task: Task,
+    dataset: &Dataset,
+    data: &DataSettings,
+    model: &str,
+    seed: u64,
+    max_epochs: usize,
+) -> Finished {
+    let model: ModelSettings = toml::from_str(model).unwrap();
+    let course = course::plan(task, &model, seed, &Situation { dataset, data }).unwrap();
+    let limits = Limits { max_epochs, patience: 16, ..Limits::default() };
     let folder = tempfile::tempdir().unwrap();
-    let interrupt = Interrupt::default();
-    let mut report = |_| {};
-    let state = fresh_state(learner).unwrap();
-    let mut fit = Fit::new(learner, &plan, state, folder.path(), &interrupt, &mut report).unwrap();
-    fit.run().unwrap();
-    let best = fit.state.best.clone();
-    learner.restore(&best).unwrap();
-    learner.model().unwrap()
+    let walk = Walk {
+        course: &course,
+        dataset,
+        data,
+        device: &Device::Cpu,
+        limits: &limits,
+        folder: folder.path(),
+        interrupt: &Interrupt::default(),
+        report: &mut |_| {},
+    };
+    let first = Ready::new(&course, dataset, data, &Device::Cpu).unwrap();
+    match walk.run(first).unwrap().end {
+        WalkEnd::Finished(finished) => *finished,
+        WalkEnd::Interrupted { .. } => panic!("nobody interrupts"),
+    }
 }
+
+const MLP: &str = "kind = 'mlp'";
 
 fn stored_and_read(model: &Model) -> Model {
     let spec = serde_json::to_string(&model.spec()).unwrap();
@@ -113,17 +121,7 @@ fn a_classifier_learns_the_same_twice_and_survives_storage() {
     for classes in [2, 3] {
         let dataset = dataset(classes);
         let settings = DataSettings { target: "class".into(), ..DataSettings::default() };
-        let train = || {
-            let learner = classification::learner(
-                &dataset,
-                &settings,
-                &ModelSettings::default(),
-                7,
-                &Device::Cpu,
-            )
-            .unwrap();
-            trained(&*learner, 7, 6)
-        };
+        let train = || trained(Task::Classification, &dataset, &settings, MLP, 7, 6).model;
         let (first, second) = (train(), train());
         let predict = |model: &Model, table: &Table| {
             let Model::Classification(model) = model else { unreachable!() };
@@ -164,18 +162,14 @@ fn a_ranker_learns_the_same_twice_and_survives_storage() {
         ..DataSettings::default()
     };
     for (told, epochs) in [
-        ("", 6),
-        ("loss = 'softmax'", 6),
-        ("loss = 'ndcgloss2++'", 6),
-        ("loss = 'approxndcg'", 6),
+        ("kind = 'mlp'", 6),
+        ("kind = 'mlp'\nloss = 'softmax'", 6),
+        ("kind = 'mlp'\nloss = 'ndcgloss2++'", 6),
+        ("kind = 'mlp'\nloss = 'approxndcg'", 6),
         ("kind = 'trees'\nmin_rows_per_leaf = 5", 3),
         ("kind = 'linear'", 12),
     ] {
-        let model: ModelSettings = toml::from_str(told).unwrap();
-        let train = || {
-            let learner = ranking::learner(&dataset, &settings, &model, 7, &Device::Cpu).unwrap();
-            trained(&*learner, 7, epochs)
-        };
+        let train = || trained(Task::Ranking, &dataset, &settings, told, 7, epochs).model;
         let (first, second) = (train(), train());
         let score = |model: &Model| {
             let Model::Ranking(model) = model else { unreachable!() };
@@ -214,10 +208,10 @@ fn trees_rank_scattered_queries_as_they_do_gathered_ones() {
         query: Some("query".into()),
         ..DataSettings::default()
     };
-    let model: ModelSettings = toml::from_str("kind = 'trees'\nmin_rows_per_leaf = 5").unwrap();
+    let told = "kind = 'trees'\nmin_rows_per_leaf = 5";
     let scores = |dataset: &Dataset| {
-        let learner = ranking::learner(dataset, &settings, &model, 7, &Device::Cpu).unwrap();
-        let Model::Ranking(model) = trained(&*learner, 7, 2) else { unreachable!() };
+        let model = trained(Task::Ranking, dataset, &settings, told, 7, 2).model;
+        let Model::Ranking(model) = model else { unreachable!() };
         model.score(&gathered.test).unwrap()
     };
     assert_eq!(bits(&scores(&gathered)), bits(&scores(&scattered)));
@@ -240,12 +234,8 @@ fn example(model: &Model, train: &Table, other: &Model) -> Vec<String> {
 fn examples_hold_what_the_model_reads_and_tell_one_model_from_another() {
     let dataset = dataset(3);
     let settings = DataSettings { target: "class".into(), ..DataSettings::default() };
-    let [first, second] = [7, 8].map(|seed| {
-        let model = &ModelSettings::default();
-        let learner =
-            classification::learner(&dataset, &settings, model, seed, &Device::Cpu).unwrap();
-        trained(&*learner, seed, 1)
-    });
+    let [first, second] =
+        [7, 8].map(|seed| trained(Task::Classification, &dataset, &settings, MLP, seed, 1).model);
     let lines = example(&first, &dataset.train, &second);
     // Neither the class nor the query, which the model doesn't read.
     assert_eq!(lines[0], r#"{"columns": ["signal","empty","constant","name","when"], "data": ["#);
@@ -263,11 +253,8 @@ fn examples_hold_what_the_model_reads_and_tell_one_model_from_another() {
         query: Some("query".into()),
         ..DataSettings::default()
     };
-    let [first, second] = [7, 8].map(|seed| {
-        let model = &ModelSettings::default();
-        let learner = ranking::learner(&dataset, &settings, model, seed, &Device::Cpu).unwrap();
-        trained(&*learner, seed, 1)
-    });
+    let [first, second] =
+        [7, 8].map(|seed| trained(Task::Ranking, &dataset, &settings, MLP, seed, 1).model);
     let lines = example(&first, &dataset.train, &second);
     assert_eq!(
         lines[0],
@@ -297,10 +284,8 @@ fn classified(set: &str, target: &str) -> Option<[[f64; 3]; 2]> {
         ..DataSettings::default()
     };
     let dataset = read(Task::Classification, set, &settings)?;
-    let learner =
-        classification::learner(&dataset, &settings, &ModelSettings::default(), 7, &Device::Cpu)
-            .unwrap();
-    let Model::Classification(model) = trained(&*learner, 7, 200) else { unreachable!() };
+    let model = trained(Task::Classification, &dataset, &settings, MLP, 7, 200).model;
+    let Model::Classification(model) = model else { unreachable!() };
     let labels = model.labels(&dataset.test).unwrap();
     let classes = model.classes().len();
     let figures = |values: &[f64]| {
@@ -371,10 +356,8 @@ fn lightgbm_rank() {
         let Some(dataset) = read(Task::Ranking, "lightgbm_rank", &settings) else {
             return skipped();
         };
-        let learner =
-            ranking::learner(&dataset, &settings, &ModelSettings::default(), seed, &Device::Cpu)
-                .unwrap();
-        let Model::Ranking(model) = trained(&*learner, seed, 200) else { unreachable!() };
+        let model = trained(Task::Ranking, &dataset, &settings, MLP, seed, 200).model;
+        let Model::Ranking(model) = model else { unreachable!() };
         let queries = model.queries(&dataset.test).unwrap();
         let relevance = model.relevance(&dataset.test).unwrap();
         let scores = model.score(&dataset.test).unwrap();

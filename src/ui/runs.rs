@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::table::Table;
+use super::train::made_of;
 use super::{Style, Text};
 use crate::outcome::runs::{
     RunRow, RunsCompareOutcome, RunsListOutcome, RunsRmOutcome, RunsShowOutcome, describe,
@@ -86,7 +87,15 @@ impl Text for RunsShowOutcome {
             }
             metrics.write(page, style);
         }
-        epochs(&self.epochs, page, style);
+        if let Some(choice) = &run.choice {
+            page.push('\n');
+            made_of(choice, &run.parts, page, style);
+        }
+        for part in run.parts.iter().filter_map(|part| Some((&part.name, part.left_out.as_ref()?)))
+        {
+            let _ = writeln!(page, "{} is left out: {}", part.0, part.1);
+        }
+        epochs(&self.epochs, run.parts.len() > 1, page, style);
         page.push('\n');
         let mut settings = Table::new(["setting", "value"]);
         for (key, value) in &self.settings {
@@ -96,18 +105,18 @@ impl Text for RunsShowOutcome {
     }
 }
 
-fn epochs(events: &[Event], page: &mut String, style: Style) {
+fn epochs(events: &[Event], several: bool, page: &mut String, style: Style) {
     if events.is_empty() {
         return;
     }
     page.push('\n');
     let mut table = Table::new(["epoch", "loss", "validation", "best"]).right([0, 1, 3]);
     for event in &events[events.len().saturating_sub(SHOWN_EPOCHS)..] {
-        if let Event::EpochEnded { epoch, train_loss, valid, best_epoch, .. } = event {
+        if let Event::EpochEnded { part, epoch, train_loss, valid, best_epoch, .. } = event {
             let valid =
                 valid.first().map_or(String::new(), |(name, value)| format!("{name} {value:.4}"));
             table.row([
-                epoch.to_string(),
+                if several { format!("{part} {epoch}") } else { epoch.to_string() },
                 format!("{train_loss:.4}"),
                 valid,
                 best_epoch.to_string(),

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::outcome::train::{TrainOutcome, TrainPlanOutcome};
 use crate::train::Event;
+use crate::train::course::{Choice, PartRecord};
 use crate::train::event::StopReason;
 
 /// A bar on a terminal, a line an epoch elsewhere, an event a line with `--json`.
@@ -20,6 +21,12 @@ pub(crate) struct Progress<'a> {
     ui: &'a Ui,
     max_epochs: usize,
     bar: Option<ProgressBar>,
+    /// How many parts the run has.
+    parts: usize,
+    /// What is said of a run before its one part.
+    run: String,
+    /// The part that trains, where there are several.
+    part: String,
     /// What the last epoch came to, shown beside the bar of the next.
     last: String,
 }
@@ -28,13 +35,21 @@ impl<'a> Progress<'a> {
     pub(crate) fn new(ui: &'a Ui, max_epochs: usize) -> Self {
         let bar = ui.live.then(|| {
             let style = ProgressStyle::with_template(
-                "epoch {prefix} {bar:24} {pos}/{len}, epoch ends in {eta}  {msg}",
+                "{prefix} {bar:24} {pos}/{len}, epoch ends in {eta}  {msg}",
             );
             let bar = ProgressBar::new(0);
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Self { ui, max_epochs, bar, last: String::new() }
+        Self {
+            ui,
+            max_epochs,
+            bar,
+            parts: 1,
+            run: String::new(),
+            part: String::new(),
+            last: String::new(),
+        }
     }
 
     pub(crate) fn show(&mut self, event: &Event) {
@@ -46,16 +61,33 @@ impl<'a> Progress<'a> {
             return;
         }
         match event {
-            Event::Started {
-                run,
-                model,
-                device,
+            Event::Started { run, model, device, parts, .. } => {
+                self.parts = parts.len();
+                let short = &run[..8];
+                if parts.len() == 1 {
+                    // Its one part says the rest.
+                    self.run = format!("training {model} on {device}: run {short}, ");
+                } else {
+                    let parts = parts.join(", ");
+                    self.ui.note(&format!(
+                        "training {model} on {device}: run {short}, {parts} in turn"
+                    ));
+                }
+            }
+            Event::PartStarted {
+                part,
+                number,
                 train_units,
                 valid_units,
                 parameters,
                 from_epoch,
+                budget_seconds,
+                notices,
                 ..
             } => {
+                for notice in notices {
+                    self.ui.note(notice);
+                }
                 let from = match from_epoch {
                     0 => String::new(),
                     epoch => format!(", resumed after epoch {epoch}"),
@@ -65,10 +97,18 @@ impl<'a> Progress<'a> {
                     0 => String::new(),
                     count => format!(", {count} parameters"),
                 };
+                let what = if self.parts == 1 {
+                    std::mem::take(&mut self.run)
+                } else {
+                    self.part = format!("{part} ");
+                    let time =
+                        budget_seconds.map_or(String::new(), |s| format!(" for {s:.1} s at most"));
+                    format!("{part} ({number} of {}){time}: ", self.parts)
+                };
                 self.ui.note(&format!(
-                    "training {model} on {device}: run {}, {train_units} to learn from, {valid_units} to validate on{size}{from}",
-                    &run[..8]
+                    "{what}{train_units} to learn from, {valid_units} to validate on{size}{from}"
                 ));
+                self.last.clear();
             }
             Event::StepEnded { epoch, step, steps, loss } => {
                 if let Some(bar) = &self.bar {
@@ -76,7 +116,7 @@ impl<'a> Progress<'a> {
                         bar.reset();
                     }
                     bar.set_length(*steps as u64);
-                    bar.set_prefix(format!("{epoch}/{}", self.max_epochs));
+                    bar.set_prefix(format!("{}epoch {epoch}/{}", self.part, self.max_epochs));
                     bar.set_position(*step as u64);
                     bar.set_message(format!("loss {loss:.4}{}", self.last));
                 }
@@ -101,12 +141,29 @@ impl<'a> Progress<'a> {
                     );
                 } else {
                     self.ui.note(&format!(
-                        "epoch {epoch}/{}  loss {train_loss:.4}{watched}{speed}  {seconds:.1} s",
-                        self.max_epochs
+                        "{}epoch {epoch}/{}  loss {train_loss:.4}{watched}{speed}  {seconds:.1} s",
+                        self.part, self.max_epochs
                     ));
                 }
             }
-            Event::Interrupted { .. } | Event::Finished { .. } | Event::Error { .. } => {}
+            Event::PartLeftOut { part, why } => {
+                self.ui.warn(&format!("{part} is left out: {why}"));
+            }
+            Event::PartEnded { part, epochs, best_epoch, valid, seconds, .. } => {
+                if self.parts > 1 {
+                    let watched = valid
+                        .first()
+                        .map_or(String::new(), |(name, value)| format!(", {name} {value:.4}"));
+                    self.ui.note(&format!(
+                        "{part}: best epoch {best_epoch} of {epochs}{watched}, {seconds:.1} s"
+                    ));
+                }
+            }
+            // What is chosen is a part of the answer.
+            Event::Chosen { .. }
+            | Event::Interrupted { .. }
+            | Event::Finished { .. }
+            | Event::Error { .. } => {}
         }
     }
 
@@ -147,14 +204,20 @@ impl Text for TrainOutcome {
             StopReason::Budget => "the budget ran out",
         };
         let short = &self.run[..8];
-        let _ = writeln!(
-            page,
-            "{} run {short}: best epoch {} of {} ({why}), {:.1} s\n",
-            style.bold(&self.model),
-            self.best_epoch,
-            self.epochs,
-            self.seconds
-        );
+        let name = style.bold(&self.model);
+        let _ = match self.parts.len() {
+            1 => writeln!(
+                page,
+                "{name} run {short}: best epoch {} of {} ({why}), {:.1} s\n",
+                self.best_epoch, self.epochs, self.seconds
+            ),
+            parts => {
+                writeln!(page, "{name} run {short}: {parts} parts ({why}), {:.1} s\n", self.seconds)
+            }
+        };
+        if let Some(choice) = &self.choice {
+            made_of(choice, &self.parts, page, style);
+        }
         let mut table = Table::new(["validation", "value"]).right([1]);
         for (name, value) in &self.valid {
             table.row([name.clone(), format!("{value:.4}")]);
@@ -164,6 +227,31 @@ impl Text for TrainOutcome {
         let _ = writeln!(page, "digest   {}", self.package_digest);
         let _ = writeln!(page, "next     mlx eval run:{short}");
     }
+}
+
+/// The members of a model with what each is worth, beside the whole and the baselines.
+pub(super) fn made_of(choice: &Choice, parts: &[PartRecord], page: &mut String, style: Style) {
+    let metric = choice.metric.as_str();
+    let mut table = Table::new(["model", "share", metric, "best epoch"]).right([1, 2, 3]);
+    let one = choice.members.len() == 1;
+    for member in &choice.members {
+        let part = parts.iter().find(|part| part.name == member.part);
+        let epoch =
+            part.map_or(String::new(), |part| format!("{} of {}", part.best_epoch, part.epochs));
+        let share = format!("{:.0} %", 100.0 * member.weight);
+        table.row([member.part.clone(), share, format!("{:.4}", member.value), epoch]);
+    }
+    let mut line = |name: &str, value: f64| {
+        table.row([name.to_owned(), String::new(), format!("{value:.4}"), String::new()]);
+    };
+    if !one {
+        line("together", choice.value);
+    }
+    for (name, value) in &choice.baselines {
+        line(name, *value);
+    }
+    table.write(page, style);
+    page.push('\n');
 }
 
 /// A path as seen from the working folder, where it is below it.
@@ -186,22 +274,34 @@ impl Text for TrainPlanOutcome {
             let _ = writeln!(page, "data        {}, {} rows", source.path, source.rows);
         }
         let _ = writeln!(page, "rows        {train} train, {valid} valid, {test} test");
-        let _ =
-            writeln!(page, "units       {} train, {} valid", self.train_units, self.valid_units);
-        let _ = writeln!(page, "parameters  {}", self.parameters);
-        let _ = writeln!(
-            page,
-            "steps       batches of {}, learning rate {}, weight decay {}, seed {}",
-            self.batch, self.learning_rate, self.weight_decay, self.seed
-        );
-        let _ = match self.last_step {
-            Some(step) => writeln!(page, "end         step {step}, as mlx.lock records\n"),
-            None => writeln!(
+        for part in &self.parts {
+            let which = if self.parts.len() > 1 {
+                format!("\n{}, {}\n", part.part, part.about)
+            } else {
+                String::new()
+            };
+            let _ = writeln!(
                 page,
-                "end         {} epochs at most, patience {}\n",
+                "{which}units       {} train, {} valid\nparameters  {}",
+                part.train_units, part.valid_units, part.parameters
+            );
+            let _ = writeln!(
+                page,
+                "steps       batches of {}, learning rate {}, weight decay {}, seed {}",
+                part.batch, part.learning_rate, part.weight_decay, part.seed
+            );
+            if let Some(step) = part.last_step {
+                let _ = writeln!(page, "end         step {step}, as mlx.lock records");
+            }
+        }
+        if !self.locked {
+            let _ = writeln!(
+                page,
+                "end         {} epochs at most, patience {}",
                 self.max_epochs, self.patience
-            ),
-        };
+            );
+        }
+        page.push('\n');
         let mut table = Table::new(["column", "kind"]);
         for (name, kind) in &self.columns {
             table.row([name.as_str(), kind.name()]);
@@ -223,10 +323,13 @@ mod tests {
 
     #[test]
     fn a_line_says_its_shape_first() {
-        let event = Event::Interrupted { epoch: 2, step: 3 };
+        let event = Event::Interrupted { part: "mlp".into(), epoch: 2, step: 3 };
         let line = serde_json::to_string(&Line { schema: TrainOutcome::SCHEMA, event: &event });
         let line = line.expect("JSON");
-        assert_eq!(line, r#"{"schema":"mlx.train/1","event":"interrupted","epoch":2,"step":3}"#);
+        assert_eq!(
+            line,
+            r#"{"schema":"mlx.train/2","event":"interrupted","part":"mlp","epoch":2,"step":3}"#
+        );
         // What is written is what a run's own lines are read as, with or without it.
         assert_eq!(serde_json::from_str::<Event>(&line).expect("an event"), event);
     }

@@ -7,4 +7,4 @@ mod mlp;
 mod settings;
 
 pub(crate) use mlp::{Mlp, MlpShape, encoded};
-pub(crate) use settings::{MlpSettings, estimator};
+pub(crate) use settings::MlpSettings;

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::{Prepared, validation};
-use crate::data::{DataSettings, Dataset};
+use super::{PartSpec, Prepared, validation};
 use crate::error::Result;
+use crate::model::Model;
 use crate::model::boosted::{self, Columns};
-use crate::model::classification::{ClassificationModel, Spec};
-use crate::model::logistic::{self, Logistic};
-use crate::model::{Model, ModelSettings};
+use crate::model::classification::Body;
 use crate::train::boosting::{Boosted, TreesLearner, check_device};
+use crate::train::estimator::{Estimator, Request};
 use crate::train::learner::{Learner, Validation};
 use crate::trees::{Binary, Objective, Softmax};
 
@@ -19,31 +18,35 @@ use crate::trees::{Binary, Objective, Softmax};
 const ENCODING_BINS: usize = 2;
 
 struct Classes {
-    spec: Spec,
-    logistic: Logistic,
+    spec: PartSpec,
     labels: Vec<usize>,
     valid_labels: Vec<usize>,
 }
 
-pub(super) fn learner(
-    dataset: &Dataset,
-    settings: &DataSettings,
-    model: &ModelSettings,
-    seed: u64,
-    device: &Device,
-) -> Result<Box<dyn Learner>> {
+pub(super) const ESTIMATOR: Estimator = Estimator {
+    kind: "trees",
+    about: "boosted trees",
+    keys: boosted::KEYS,
+    check: |model| boosted::settings(model).map(drop),
+    build,
+    descends: false,
+    cpu_only: true,
+};
+
+fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
+    let Request { seed, device, .. } = *request;
     check_device(device)?;
-    let tree_settings = boosted::settings(model)?;
-    let Prepared { spec, logistic, train, labels, valid, valid_labels } =
-        Prepared::new("trees", dataset, settings, ENCODING_BINS)?;
+    let settings = boosted::settings(request.model)?;
+    let Prepared { spec, train, labels, valid, valid_labels } =
+        Prepared::new(request, ENCODING_BINS)?;
     let (train, valid) = (Columns::new(&train), Columns::new(&valid));
-    let classes = Classes { spec, logistic, labels, valid_labels };
-    Ok(Box::new(TreesLearner::new(classes, tree_settings, train, valid, seed, device)?))
+    let classes = Classes { spec: spec.with(Body::Trees), labels, valid_labels };
+    Ok(Box::new(TreesLearner::new(classes, settings, train, valid, seed, device)?))
 }
 
 impl Classes {
     fn objective_of(&self, labels: &[usize]) -> Result<Box<dyn Objective>> {
-        let classes = self.spec.classes.len();
+        let classes = self.spec.classes();
         if classes == 2 {
             let labels: Vec<f64> = labels.iter().map(|&label| label as f64).collect();
             return Ok(Box::new(Binary::new(labels)?));
@@ -67,13 +70,11 @@ impl Boosted for Classes {
     }
 
     fn validation(&self, answers: Vec<f64>) -> Validation {
-        let answers = boosted::probabilities(answers, self.spec.classes.len());
+        let answers = boosted::probabilities(answers, self.spec.classes());
         validation(&self.spec, &self.valid_labels, &answers)
     }
 
-    fn model(&self, mut weights: BTreeMap<String, Tensor>) -> Result<Model> {
-        weights.insert(logistic::WEIGHT.to_owned(), self.logistic.tensor()?);
-        let spec = self.spec.clone();
-        Ok(Model::Classification(ClassificationModel::new(spec, weights, &Device::Cpu)?))
+    fn model(&self, weights: BTreeMap<String, Tensor>) -> Result<Model> {
+        self.spec.model(weights, &Device::Cpu)
     }
 }

@@ -6,8 +6,8 @@ use crate::data::series::tests::{column, dictionary, long, settings, table};
 use crate::data::{DataSettings, Dataset, Table, Values};
 use crate::model::{Example, ForecastingModel, Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
-use crate::train::Learner;
 use crate::train::adamw::{AdamW, Moments};
+use crate::train::learner::Learner;
 
 use super::learner;
 

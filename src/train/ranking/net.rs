@@ -15,7 +15,6 @@ use crate::sys::random::{Purpose, stream};
 use crate::train::learner::{Defaults, Learner, Validation};
 
 pub(super) struct NetLearner {
-    kind: &'static str,
     spec: Spec,
     net: Mlp,
     train: Judged,
@@ -36,7 +35,6 @@ pub(super) struct Recipe {
 
 impl NetLearner {
     pub(super) fn new(
-        kind: &'static str,
         prepared: Prepared,
         mlp: &MlpSettings,
         recipe: &Recipe,
@@ -55,15 +53,11 @@ impl NetLearner {
                 (rows, grades)
             })
             .collect();
-        Ok(Self { kind, spec, net, train, queries, loss, valid, learning_rate, weight_decay })
+        Ok(Self { spec, net, train, queries, loss, valid, learning_rate, weight_decay })
     }
 }
 
 impl Learner for NetLearner {
-    fn kind(&self) -> &'static str {
-        self.kind
-    }
-
     fn parameters(&self) -> &Parameters {
         self.net.parameters()
     }

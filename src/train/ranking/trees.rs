@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 
 use super::{Judged, Prepared, validation};
-use crate::data::{DataSettings, Dataset};
 use crate::error::Result;
+use crate::model::Model;
 use crate::model::boosted::{self, Columns};
 use crate::model::ranking::{RankingModel, Spec};
-use crate::model::{Model, ModelSettings};
 use crate::train::boosting::{Boosted, TreesLearner, check_device};
+use crate::train::estimator::{Estimator, Request};
 use crate::train::learner::{Learner, Validation};
 use crate::trees::{LambdaRank, Objective};
 
@@ -28,21 +28,26 @@ struct Grouped {
     relevance: Vec<f64>,
 }
 
-pub(super) fn learner(
-    dataset: &Dataset,
-    settings: &DataSettings,
-    model: &ModelSettings,
-    seed: u64,
-    device: &Device,
-) -> Result<Box<dyn Learner>> {
+pub(super) const ESTIMATOR: Estimator = Estimator {
+    kind: "trees",
+    about: "boosted trees",
+    keys: boosted::KEYS,
+    check: |model| boosted::settings(model).map(drop),
+    build,
+    descends: false,
+    cpu_only: true,
+};
+
+fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
+    let Request { seed, device, .. } = *request;
     check_device(device)?;
-    let tree_settings = boosted::settings(model)?;
-    let Prepared { spec, train, valid } = Prepared::new("trees", dataset, settings)?;
+    let settings = boosted::settings(request.model)?;
+    let Prepared { spec, train, valid } = Prepared::new(request)?;
     let queries =
         Queries { spec, train: Grouped::new(&train), valid: Grouped::new(&valid), judged: valid };
     let columns = Columns::of(&train.inputs, &queries.train.rows);
     let valid = Columns::of(&queries.judged.inputs, &queries.valid.rows);
-    Ok(Box::new(TreesLearner::new(queries, tree_settings, columns, valid, seed, device)?))
+    Ok(Box::new(TreesLearner::new(queries, settings, columns, valid, seed, device)?))
 }
 
 impl Grouped {

@@ -24,7 +24,7 @@ pub fn project(home: &Home) {
         "[project]\nname = \"churn\"\ntask = \"classification\"\n\n\
          [data]\ntrain = \"data/train.csv\"\ntarget = \"churned\"\nid = \"id\"\n\n\
          [train]\ndevice = \"cpu\"\nmax_epochs = 40\npatience = 1000\nbatch = 64\n\n\
-         [model]\nhidden = [8]\nmembers = 1\n",
+         [model]\nkind = \"mlp\"\nhidden = [8]\nmembers = 1\n",
     );
 }
 
@@ -96,10 +96,21 @@ fn a_run_makes_a_package_a_lock_and_an_answer() {
     let names: Vec<String> = events
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
-        .inspect(|event| assert_eq!(event["schema"], "mlx.train/1"))
+        .inspect(|event| assert_eq!(event["schema"], "mlx.train/2"))
         .map(|event| event["event"].as_str().expect("a name").to_owned())
         .collect();
-    assert_eq!(names, ["started", "epoch_ended", "epoch_ended", "finished"]);
+    assert_eq!(
+        names,
+        [
+            "started",
+            "part_started",
+            "epoch_ended",
+            "epoch_ended",
+            "part_ended",
+            "chosen",
+            "finished"
+        ]
+    );
 }
 
 /// A value that can't be is the command line's fault where it said it, and names the flag; else the file's.
@@ -258,7 +269,7 @@ fn trees_are_trained_killed_resumed_and_locked_like_a_net() {
     let trees = |home: &Home| {
         project(home);
         let text = home.read("churn/mlx.toml").replace("batch = 64\n", "");
-        let text = text.replace("hidden = [8]\nmembers = 1\n", "");
+        let text = text.replace("kind = \"mlp\"\nhidden = [8]\nmembers = 1\n", "");
         home.write("churn/mlx.toml", text + "kind = \"trees\"\nmin_rows_per_leaf = 5\n");
     };
     trees(&whole);
@@ -473,7 +484,7 @@ fn a_loss_that_is_no_number_ends_the_run_with_an_error() {
     let failed = home.mlx_in("churn", "train --set train.learning_rate=1e38 --json").fails_with(1);
     assert!(failed.stderr().contains("training has diverged"), "{}", failed.show());
     let last = failed.stdout().lines().last().expect("an event").to_owned();
-    assert!(last.starts_with(r#"{"schema":"mlx.train/1","event":"error""#), "{last}");
+    assert!(last.starts_with(r#"{"schema":"mlx.train/2","event":"error""#), "{last}");
     let list = home.mlx_in("churn", "runs list").ok().stdout();
     assert!(list.contains("failed"), "{list}");
 }

@@ -1,0 +1,279 @@
+//! The course of a run: which parts it trains, one after the other, and how they become one model.
+//!
+//! A named estimator is a course of one part; `auto` and ensembles over seeds have several. Planning is
+//! pure and cheap: every setting is looked at before the first learner is built. [`walk`] carries it out.
+
+mod time;
+pub(crate) mod walk;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::checkpoint::Progress;
+use super::estimator::{AUTO, Candidate, Estimator, Offer, offer, own_table, unknown};
+use super::event::StopReason;
+use crate::data::{DataSettings, Dataset, Task};
+use crate::error::{Error, Result};
+use crate::model::{Model, ModelSettings};
+
+pub(crate) use crate::model::choice::{Choice, Chosen};
+pub(crate) use walk::{Limits, Walk};
+
+/// What is trained in a run, in this order.
+#[derive(Clone)]
+pub(crate) struct Course {
+    /// As in `model.kind`.
+    pub kind: String,
+    pub parts: Vec<Part>,
+    /// Settings that all parts share.
+    pub shared: Table,
+    pub finish: Finish,
+}
+
+/// One learner's way from its first step to its last.
+#[derive(Clone)]
+pub(crate) struct Part {
+    /// Also the name of its folder of checkpoints, and of its place among a model's weights.
+    pub name: String,
+    pub estimator: Estimator,
+    /// The estimator's own settings.
+    pub model: ModelSettings,
+    pub seed: u64,
+    /// How much of the time that is left it gets, beside what those after it get.
+    pub share: f64,
+}
+
+/// What `auto` chooses candidates by.
+#[expect(dead_code, reason = "the choice by size joins")]
+#[derive(Clone, Copy)]
+pub(crate) struct Situation<'a> {
+    pub dataset: &'a Dataset,
+    pub data: &'a DataSettings,
+}
+
+/// From trained parts to one model. Deterministic: the same parts, the same model.
+pub(crate) type Finish = fn(Vec<Trained>, &FinishRequest<'_>) -> Result<Finished>;
+
+/// A part that was trained.
+#[derive(Clone, Debug)]
+pub(crate) struct Trained {
+    pub name: String,
+    pub kind: &'static str,
+    /// With the weights of its best epoch.
+    pub model: Model,
+    pub progress: Progress,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct FinishRequest<'a> {
+    /// As in `model.kind`.
+    pub kind: &'a str,
+    pub dataset: &'a Dataset,
+    #[expect(dead_code, reason = "calibration and thresholds join")]
+    pub shared: &'a Table,
+}
+
+/// What came of a course.
+#[derive(Clone, Debug)]
+pub(crate) struct Finished {
+    pub model: Model,
+    /// Validation metrics of the whole model, the most telling first.
+    pub valid: Vec<(String, f64)>,
+    /// Absent where there was nothing to choose and nothing to compare with.
+    pub choice: Option<Choice>,
+    /// What the user should know of the choice.
+    pub notices: Vec<String>,
+}
+
+/// A part as it ended, or stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PartRecord {
+    pub name: String,
+    pub kind: String,
+    pub seed: u64,
+    pub epochs: usize,
+    pub steps: u64,
+    pub best_epoch: usize,
+    pub seconds: f64,
+    pub reason: Option<StopReason>,
+    /// Validation metrics of its best epoch.
+    pub valid: Vec<(String, f64)>,
+    /// Why it was not trained, where it wasn't.
+    pub left_out: Option<String>,
+}
+
+/// Steps by part: what a locked run replays instead of the clock.
+pub(crate) type Replay = BTreeMap<String, u64>;
+
+/// The course that `[model]` asks for; a kind, key or value that can't be is an error.
+pub(crate) fn plan(
+    task: Task,
+    model: &ModelSettings,
+    seed: u64,
+    situation: &Situation<'_>,
+) -> Result<Course> {
+    let offer = offer(task);
+    let (shared, own) = offer.divide(&model.settings);
+    (offer.check)(&shared)?;
+    let mut parts = Vec::new();
+    for (estimator, model, share) in estimators(&offer, &model.kind, &own, &shared, situation)? {
+        for number in 0..seeds(&shared)? {
+            let name = match number {
+                0 => estimator.kind.to_owned(),
+                _ => format!("{}-{}", estimator.kind, number + 1),
+            };
+            let seed = seed.wrapping_add(number);
+            parts.push(Part { name, estimator, model: model.clone(), seed, share });
+        }
+    }
+    Ok(Course { kind: model.kind.clone(), parts, shared, finish: offer.finish })
+}
+
+/// The estimators to train, with the settings and the share of time of each.
+fn estimators(
+    offer: &Offer,
+    kind: &str,
+    own: &Table,
+    shared: &Table,
+    situation: &Situation<'_>,
+) -> Result<Vec<(Estimator, ModelSettings, f64)>> {
+    let candidates = candidates(offer, kind, shared, situation)?;
+    if let [(estimator, share)] = candidates[..] {
+        return Ok(vec![(estimator, estimator.read("model", own, offer)?, share)]);
+    }
+    // Of several, each has a table of its own; tables of those that are not trained are read too.
+    let kinds = offer.estimators.iter().map(|estimator| estimator.kind);
+    if let Some(key) = own.keys().find(|key| !kinds.clone().any(|kind| kind == key.as_str())) {
+        let error = unknown(
+            "setting",
+            &format!("model.{key}"),
+            key,
+            kinds.chain(offer.shared.iter().copied()),
+        );
+        return Err(error.hint(format!(
+            "`{kind}` trains several estimators: each has a table of its own, such as [model.{}]",
+            candidates[0].0.kind
+        )));
+    }
+    for estimator in offer.estimators {
+        estimator.read(
+            &format!("model.{}", estimator.kind),
+            &own_table(own, estimator.kind)?,
+            offer,
+        )?;
+    }
+    candidates
+        .into_iter()
+        .map(|(estimator, share)| {
+            let table = format!("model.{}", estimator.kind);
+            let model = estimator.read(&table, &own_table(own, estimator.kind)?, offer)?;
+            Ok((estimator, model, share))
+        })
+        .collect()
+}
+
+fn candidates(
+    offer: &Offer,
+    kind: &str,
+    shared: &Table,
+    situation: &Situation<'_>,
+) -> Result<Vec<(Estimator, f64)>> {
+    let named = shared.get(ESTIMATORS);
+    if kind != AUTO {
+        if named.is_some() {
+            return Err(Error::user(format!(
+                "`model.{ESTIMATORS}` is for `{AUTO}`, and `model.kind` is `{kind}`"
+            ))
+            .hint("leave one of them out"));
+        }
+        return Ok(vec![(offer.estimator(kind)?, 1.0)]);
+    }
+    let auto = (offer.auto)(situation);
+    let share_of = |kind: &str| {
+        auto.iter().find(|candidate| candidate.kind == kind).map_or(1.0, |known| known.share)
+    };
+    let Some(named) = named else {
+        return auto
+            .iter()
+            .map(|&Candidate { kind, share }| Ok((offer.estimator(kind)?, share)))
+            .collect();
+    };
+    let names: Vec<&str> = named
+        .as_array()
+        .and_then(|names| names.iter().map(Value::as_str).collect())
+        .filter(|names: &Vec<&str>| !names.is_empty())
+        .ok_or_else(|| {
+            Error::user(format!("`model.{ESTIMATORS}` is {named}"))
+                .hint("it is a list of estimators, such as [\"linear\", \"trees\"]")
+        })?;
+    if let Some((at, twice)) =
+        names.iter().enumerate().find(|(at, name)| names[..*at].contains(name))
+    {
+        return Err(Error::user(format!(
+            "`model.{ESTIMATORS}` names `{twice}` twice, at {}",
+            at + 1
+        ))
+        .hint("name it once; `model.seeds` trains several of each"));
+    }
+    names.into_iter().map(|name| Ok((offer.estimator(name)?, share_of(name)))).collect()
+}
+
+/// The estimators that `auto` trains, where the project says which.
+pub(crate) const ESTIMATORS: &str = "estimators";
+/// How many seeds each estimator is trained with.
+pub(crate) const SEEDS: &str = "seeds";
+
+fn seeds(shared: &Table) -> Result<u64> {
+    const MOST: u64 = 64;
+    let Some(value) = shared.get(SEEDS) else { return Ok(1) };
+    let count = value.as_integer().and_then(|count| u64::try_from(count).ok());
+    count.filter(|count| (1..=MOST).contains(count)).ok_or_else(|| {
+        Error::user(format!("`model.{SEEDS}` is {value}"))
+            .hint(format!("it is a whole number, 1 to {MOST}"))
+    })
+}
+
+/// The end of a course whose one part is the model.
+pub(crate) fn only(parts: Vec<Trained>, _: &FinishRequest<'_>) -> Result<Finished> {
+    let [part] = <[Trained; 1]>::try_from(parts)
+        .map_err(|parts| Error::bug(format!("{} parts, and no way to blend them", parts.len())))?;
+    let valid = part.progress.best_metrics;
+    Ok(Finished { model: part.model, valid, choice: None, notices: Vec::new() })
+}
+
+/// The record of a choice: what each part reaches alone beside its weight.
+pub(crate) fn chosen(parts: &[Trained], weights: &[f64], values: &[f64]) -> Vec<Chosen> {
+    parts
+        .iter()
+        .zip(weights.iter().zip(values))
+        .map(|(part, (&weight, &value))| Chosen {
+            part: part.name.clone(),
+            kind: part.kind.to_owned(),
+            weight,
+            value,
+        })
+        .collect()
+}
+
+impl PartRecord {
+    fn new(part: &Part, progress: &Progress) -> Self {
+        Self {
+            name: part.name.clone(),
+            kind: part.estimator.kind.to_owned(),
+            seed: part.seed,
+            epochs: progress.epoch,
+            steps: progress.total_steps,
+            best_epoch: progress.best_epoch,
+            seconds: progress.seconds,
+            reason: progress.ended,
+            valid: progress.best_metrics.clone(),
+            left_out: None,
+        }
+    }
+
+    fn left_out(part: &Part, why: String) -> Self {
+        Self { left_out: Some(why), ..Self::new(part, &Progress::default()) }
+    }
+}

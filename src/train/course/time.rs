@@ -1,0 +1,93 @@
+//! Who gets how much of a budget. A function of what was stored, so that a resumed run divides it the same way.
+
+use std::time::Duration;
+
+use super::{Part, Replay};
+use crate::train::checkpoint::Progress;
+
+/// When a part ends, whatever it has come to by then.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum End {
+    /// When it is done.
+    Open,
+    /// After so long.
+    After(Duration),
+    /// With this step.
+    AtStep(u64),
+    /// It isn't trained, for this reason.
+    Never(String),
+}
+
+/// The end of part number `at`. `ended` are the parts before it that were trained.
+pub(super) fn end(
+    parts: &[Part],
+    at: usize,
+    ended: &[Progress],
+    budget: Option<Duration>,
+    replay: Option<&Replay>,
+) -> End {
+    if let Some(replay) = replay {
+        return match replay.get(&parts[at].name) {
+            Some(&step) => End::AtStep(step),
+            None => End::Never("mlx.lock has none of it".into()),
+        };
+    }
+    let Some(budget) = budget else { return End::Open };
+    let spent: f64 = ended.iter().map(|progress| progress.seconds).sum();
+    let left = budget.as_secs_f64() - spent;
+    // Something has to be trained; what comes after has to have time for more than being set up.
+    let setup = ended.iter().map(|progress| progress.setup_seconds).fold(0.0, f64::max);
+    if !ended.is_empty() && left <= 2.0 * setup {
+        return End::Never("the budget ran out before it".into());
+    }
+    let shares: f64 = parts[at..].iter().map(|part| part.share).sum();
+    End::After(Duration::from_secs_f64((left * parts[at].share / shares).max(0.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Task;
+    use crate::model::ModelSettings;
+    use crate::train::estimator::offer;
+
+    fn parts(shares: &[f64]) -> Vec<Part> {
+        let estimator = offer(Task::Ranking).estimator("mlp").unwrap_or_else(|e| panic!("{e}"));
+        let part = |(at, &share): (usize, &f64)| Part {
+            name: format!("part{at}"),
+            estimator,
+            model: ModelSettings::default(),
+            seed: 7,
+            share,
+        };
+        shares.iter().enumerate().map(part).collect()
+    }
+
+    fn took(seconds: f64) -> Progress {
+        Progress { seconds, setup_seconds: 0.5, ..Progress::default() }
+    }
+
+    #[test]
+    fn later_parts_share_what_earlier_ones_left() {
+        let parts = parts(&[1.0, 3.0, 6.0]);
+        let budget = Some(Duration::from_secs(100));
+        let end = |at, ended: &[Progress]| end(&parts, at, ended, budget, None);
+        assert_eq!(end(0, &[]), End::After(Duration::from_secs(10)));
+        assert_eq!(end(1, &[took(1.0)]), End::After(Duration::from_secs(33)));
+        assert_eq!(end(2, &[took(1.0), took(33.0)]), End::After(Duration::from_secs(66)));
+        assert_eq!(
+            end(2, &[took(1.0), took(98.5)]),
+            End::Never("the budget ran out before it".into())
+        );
+        assert_eq!(super::end(&parts, 1, &[took(1e9)], None, None), End::Open);
+    }
+
+    #[test]
+    fn a_lock_is_replayed_whatever_the_clock_says() {
+        let parts = parts(&[1.0, 1.0]);
+        let replay = Replay::from([("part0".to_owned(), 40)]);
+        let end = |at| end(&parts, at, &[], Some(Duration::ZERO), Some(&replay));
+        assert_eq!(end(0), End::AtStep(40));
+        assert_eq!(end(1), End::Never("mlx.lock has none of it".into()));
+    }
+}
