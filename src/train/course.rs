@@ -144,18 +144,9 @@ fn estimators(
         return Ok(vec![(estimator, estimator.read("model", own, offer)?, share)]);
     }
     // Of several, each has a table of its own; tables of those that are not trained are read too.
-    let kinds = offer.estimators.iter().map(|estimator| estimator.kind);
-    if let Some(key) = own.keys().find(|key| !kinds.clone().any(|kind| kind == key.as_str())) {
-        let error = unknown(
-            "setting",
-            &format!("model.{key}"),
-            key,
-            kinds.chain(offer.shared.iter().copied()),
-        );
-        return Err(error.hint(format!(
-            "`{kind}` trains several estimators: each has a table of its own, such as [model.{}]",
-            candidates[0].0.kind
-        )));
+    let is_kind = |key: &str| offer.estimators.iter().any(|estimator| estimator.kind == key);
+    if let Some(key) = own.keys().find(|key| !is_kind(key)) {
+        return Err(not_of_several(offer, kind, key));
     }
     for estimator in offer.estimators {
         estimator.read(
@@ -172,6 +163,22 @@ fn estimators(
             Ok((estimator, model, share))
         })
         .collect()
+}
+
+/// A key that stands beside the tables of several estimators and is none.
+fn not_of_several(offer: &Offer, kind: &str, key: &str) -> Error {
+    let owner = offer.estimators.iter().find(|estimator| estimator.keys.contains(&key));
+    let Some(owner) = owner else {
+        let kinds = offer.estimators.iter().map(|estimator| estimator.kind);
+        let keys = offer.estimators.iter().flat_map(|estimator| estimator.keys).copied();
+        let known = kinds.chain(offer.shared.iter().copied()).chain(keys);
+        return unknown("setting", &format!("model.{key}"), key, known);
+    };
+    let owner = owner.kind;
+    Error::user(format!(
+        "`model.{key}` is a setting of `{owner}`, and `{kind}` trains several estimators"
+    ))
+    .hint(format!("write it under [model.{owner}], or say kind = \"{owner}\""))
 }
 
 fn candidates(

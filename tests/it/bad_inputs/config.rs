@@ -42,14 +42,14 @@ fn settings() {
     insta::assert_snapshot!(rows.tried("an unknown key", &home, "train"), @"
     exit 1
     --- stderr
-    error: unknown key `train.max_epoch` in [HOME]/churn/mlx.toml line 13
+    error: unknown key `train.max_epoch` in [HOME]/churn/mlx.toml line 16
       try: did you mean `train.max_epochs`?
     ");
     let home = with_settings("max_epochs = 1", "max_epochs = \"ten\"");
     insta::assert_snapshot!(rows.tried("text where a number is wanted", &home, "train"), @r#"
     exit 1
     --- stderr
-    error: `train.max_epochs` in [HOME]/churn/mlx.toml line 13 is "ten", and a whole number from 0 on is wanted
+    error: `train.max_epochs` in [HOME]/churn/mlx.toml line 16 is "ten", and a whole number from 0 on is wanted
       try: see what each key takes: `mlx schema mlx.toml`
     "#);
     let home = with_settings("\"classification\"", "\"clasification\"");
@@ -77,7 +77,7 @@ fn settings() {
     insta::assert_snapshot!(rows.tried("an unknown kind of column", &home, "train"), @"
     exit 1
     --- stderr
-    error: `columns.plan` in [HOME]/churn/mlx.toml line 16 is `category`, and one of `numeric`, `categorical`, `boolean`, `timestamp`, `text`, `id`, `ignore` is wanted
+    error: `columns.plan` in [HOME]/churn/mlx.toml line 19 is `category`, and one of `numeric`, `categorical`, `boolean`, `timestamp`, `text`, `id`, `ignore` is wanted
       try: did you mean `categorical`?
     ");
     let home = with_more("[columns]\nplam = \"categorical\"");
@@ -88,21 +88,28 @@ fn settings() {
       try: did you mean `plan`?
     ");
 
-    let home = with_more("[model]\nkind = \"mpl\"");
+    let home = with_settings("kind = \"mlp\"", "kind = \"mpl\"");
     insta::assert_snapshot!(rows.tried("an unknown estimator", &home, "train"), @"
     exit 1
     --- stderr
     error: there is no estimator `mpl`
-      try: there are: mlp, trees
+      try: there are: auto, mlp, trees
     ");
-    let home = with_more("[model]\ndropuot = 0.1");
+    let home = with_settings("kind = \"mlp\"", "leaves = 8");
+    insta::assert_snapshot!(rows.tried("a setting of one of several estimators", &home, "train"), @r#"
+    exit 1
+    --- stderr
+    error: `model.leaves` is a setting of `trees`, and `auto` trains several estimators
+      try: write it under [model.trees], or say kind = "trees"
+    "#);
+    let home = with_settings("kind = \"mlp\"", "kind = \"mlp\"\ndropuot = 0.1");
     insta::assert_snapshot!(rows.tried("a setting that the estimator has not", &home, "train"), @"
     exit 1
     --- stderr
     error: there is no setting `model.dropuot`
       try: did you mean `dropout`?
     ");
-    let home = with_more("[model]\ndropout = 2");
+    let home = with_settings("kind = \"mlp\"", "kind = \"mlp\"\ndropout = 2");
     insta::assert_snapshot!(rows.tried("a share above one", &home, "train"), @"
     exit 1
     --- stderr
@@ -128,14 +135,14 @@ fn settings() {
     insta::assert_snapshot!(rows.tried("patience below zero", &home, "train"), @"
     exit 1
     --- stderr
-    error: `train.patience` in [HOME]/churn/mlx.toml line 13 is `-1`, and a whole number from 0 on is wanted
+    error: `train.patience` in [HOME]/churn/mlx.toml line 16 is `-1`, and a whole number from 0 on is wanted
       try: see what each key takes: `mlx schema mlx.toml`
     ");
     let home = with_settings("max_epochs = 1", "seed = -7");
     insta::assert_snapshot!(rows.tried("a seed below zero", &home, "train"), @"
     exit 1
     --- stderr
-    error: `train.seed` in [HOME]/churn/mlx.toml line 13 is `-7`, and a whole number from 0 on is wanted
+    error: `train.seed` in [HOME]/churn/mlx.toml line 16 is `-7`, and a whole number from 0 on is wanted
       try: see what each key takes: `mlx schema mlx.toml`
     ");
     let home = with_settings("max_epochs = 1", "learning_rate = -0.1");
@@ -159,7 +166,7 @@ fn settings() {
     error: no device is named `gpu`
       try: use auto, cpu, cuda, cuda:N or metal
     ");
-    let home = with_settings("[train]", "split = { test = 0.7, valid = 0.4 }\n[train]");
+    let home = with_settings("[model]", "split = { test = 0.7, valid = 0.4 }\n[model]");
     insta::assert_snapshot!(rows.tried("a split that leaves nothing", &home, "train"), @"
     exit 1
     --- stderr
@@ -189,7 +196,7 @@ fn settings() {
     insta::assert_snapshot!(rows.tried("an unknown key in a rule", &home, "train"), @"
     exit 1
     --- stderr
-    error: unknown key `gates.production.auc.minimum` in [HOME]/churn/mlx.toml line 16
+    error: unknown key `gates.production.auc.minimum` in [HOME]/churn/mlx.toml line 19
       try: did you mean `gates.production.auc.min`?
     ");
 

@@ -14,6 +14,9 @@ train = "train.csv"
 target = "churned"
 id = "customer"
 
+[model]
+kind = "mlp"
+
 [train]
 device = "cpu"
 max_epochs = 1

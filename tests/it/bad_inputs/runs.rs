@@ -101,12 +101,12 @@ fn runs() {
     ");
 
     for tensors in ["a", "b"] {
-        cut(&home, &format!("{folder}/checkpoint/{tensors}.safetensors"));
+        cut(&home, &format!("{folder}/checkpoint/mlp/{tensors}.safetensors"));
     }
     insta::assert_snapshot!(rows.tried("a checkpoint that was cut off", &home, "train --resume"), @"
     exit 1
     --- stderr
-    error: [HOME]/churn/.mlx/runs/[ID]/checkpoint/a.safetensors is damaged: its checksum is not the recorded one
+    error: [HOME]/churn/.mlx/runs/[ID]/checkpoint/mlp/a.safetensors is damaged: its checksum is not the recorded one
       try: train anew: `mlx train`
     ");
     std::fs::remove_dir_all(home.join(&folder).join("checkpoint")).expect("removed");
@@ -146,13 +146,13 @@ fn packages() {
     insta::assert_snapshot!(rows.tried("a package whose weights were cut off", &home, "eval"), @"
     exit 1
     --- stderr
-    error: run [ID], the latest finished one: [HOME]/churn/.mlx/runs/[ID]/package/mlx/weights.safetensors has 105600 bytes, and the manifest says 211200
+    error: run [ID], the latest finished one: [HOME]/churn/.mlx/runs/[ID]/package/mlx/weights.safetensors has 105616 bytes, and the manifest says 211232
       try: the package is damaged: train again, or pull it anew with `mlx models pull`
     ");
     insta::assert_snapshot!(rows.tried("the same, registered", &home, "register -q"), @"
     exit 1
     --- stderr
-    error: cannot register run [ID]: [HOME]/churn/.mlx/runs/[ID]/package/mlx/weights.safetensors has 105600 bytes, and the manifest says 211200
+    error: cannot register run [ID]: [HOME]/churn/.mlx/runs/[ID]/package/mlx/weights.safetensors has 105616 bytes, and the manifest says 211232
       try: the package is damaged: train again, or pull it anew with `mlx models pull`
     ");
     let mut other = whole.clone();
