@@ -40,12 +40,12 @@ fn expectation_maximisation(chances: &[&[f64]]) -> Vec<f64> {
     let mut weights = vec![1.0 / members as f64; members];
     for _ in 0..ROUNDS {
         let mut shares = vec![PRIOR_ROWS / members as f64; members];
-        for row in 0..rows {
+        (0..rows).for_each(|row| {
             // A row that no member thought possible tells none from another.
             let chance = |member: usize| weights[member] * chances[member][row].max(1e-15);
             let total: f64 = (0..members).map(chance).sum();
             (0..members).for_each(|member| shares[member] += chance(member) / total);
-        }
+        });
         let total = rows as f64 + PRIOR_ROWS;
         let next: Vec<f64> = shares.into_iter().map(|share| share / total).collect();
         let moved = weights.iter().zip(&next).map(|(one, other)| (one - other).abs());
