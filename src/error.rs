@@ -150,12 +150,36 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// candle fails on shapes and devices that we chose, so by default it is our bug.
+/// candle fails on shapes and devices that we chose, so by default it is our bug; but for memory, which
+/// the user's batch and net are too large for.
 /// Where the user chose (a device, a file of weights), map the error at that place instead.
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
+        if is_out_of_memory(&error.to_string()) {
+            return Self::user("the device is out of memory").hint(
+                "lower `train.batch` first, then `model.members` and the widths in `model.hidden`; or train on the CPU: `--device cpu`",
+            );
+        }
         Self::bug(format!("tensor operation failed: {error}"))
     }
+}
+
+/// Whether a failed tensor operation ran out of the device's memory, which only its text tells: candle
+/// keeps the driver's error in a type that builds without CUDA don't have.
+fn is_out_of_memory(error: &str) -> bool {
+    [
+        // cudarc's `DriverError`, of the driver and of its memory pools.
+        "CUDA_ERROR_OUT_OF_MEMORY",
+        // Its `CublasError` and `CurandError`, for their own work space.
+        "CUBLAS_STATUS_ALLOC_FAILED",
+        "CURAND_STATUS_ALLOCATION_FAILED",
+        // candle's `MetalKernelError::FailedToCreateResource`, which a buffer is.
+        "Failed to create metal resource: Buffer",
+        // What Metal itself says of a command buffer.
+        "kIOGPUCommandBufferCallbackErrorOutOfMemory",
+    ]
+    .iter()
+    .any(|said| error.contains(said))
 }
 
 /// Adds what was being attempted to a failure on its way up.
@@ -195,5 +219,28 @@ mod tests {
     fn a_typo_finds_its_word() {
         assert_eq!(closest("promte", ["promote", "rollback"]), Some("promote"));
         assert_eq!(closest("xyz", ["promote", "rollback"]), None);
+    }
+
+    /// As candle 0.11 and cudarc 0.19 write them.
+    #[test]
+    fn out_of_memory_is_known_by_what_drivers_say() {
+        for said in [
+            "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")",
+            "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\") when loading fill",
+            "CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
+            "CurandError(CURAND_STATUS_ALLOCATION_FAILED)",
+            "Failed to create metal resource: Buffer",
+            "Insufficient Memory (00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)",
+        ] {
+            assert!(is_out_of_memory(said), "{said}");
+        }
+        for said in [
+            "DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"an illegal memory access was encountered\")",
+            "CublasError(CUBLAS_STATUS_EXECUTION_FAILED)",
+            "Failed to create metal resource: ComputeCommandEncoder",
+            "shape mismatch in matmul, lhs: [2, 3], rhs: [2, 3]",
+        ] {
+            assert!(!is_out_of_memory(said), "{said}");
+        }
     }
 }

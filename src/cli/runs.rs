@@ -20,6 +20,9 @@ pub(crate) struct RunsListArgs {}
 pub(crate) struct RunsShowArgs {
     /// The run, by its id or the start of it; default: the latest.
     pub run: Option<String>,
+    /// Draw its curves: training loss and validation metrics by epoch.
+    #[arg(long)]
+    pub plot: bool,
 }
 
 /// Show where runs differ, in settings and in results.
@@ -27,6 +30,9 @@ pub(crate) struct RunsShowArgs {
 pub(crate) struct RunsCompareArgs {
     /// Two or more runs; default: the two latest.
     pub runs: Vec<String>,
+    /// Draw their curves together; with --json, give the numbers of them.
+    #[arg(long)]
+    pub plot: bool,
 }
 
 /// Remove runs from disk. Registered versions are not touched.

@@ -1,6 +1,8 @@
 //! `mlx train`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 /// Train the project's model: one run, kept under `.mlx/runs/`.
 #[derive(Debug, Args)]
@@ -29,6 +31,9 @@ pub(crate) struct TrainArgs {
     /// Stop after this many epochs at the latest.
     #[arg(long, value_name = "N")]
     pub max_epochs: Option<usize>,
+    /// Write scalars below this folder for TensorBoard to show; a resumed run goes on where it wrote.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub tensorboard: Option<PathBuf>,
     /// Read data and settings, say what would be trained, and stop.
     #[arg(long)]
     pub dry_run: bool,

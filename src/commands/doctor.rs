@@ -8,7 +8,9 @@ use crate::data::DataSettings;
 use crate::error::Error;
 use crate::outcome::doctor::{Check, DoctorOutcome, State};
 use crate::settings::{self, Project, RegistrySettings};
-use crate::sys::{device, machine};
+use crate::sys::device::Accelerator;
+use crate::sys::{device, machine, memory};
+use crate::ui::size;
 
 pub(crate) async fn doctor(globals: &Globals) -> DoctorOutcome {
     let mut checks = vec![binary(), processor()];
@@ -46,30 +48,42 @@ fn binary() -> Check {
 
 fn processor() -> Check {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    well("devices", format!("cpu: {threads} threads, {}", machine::instruction_sets()))
+    let memory = memory::machine_bytes().map_or(String::new(), |(total, available)| {
+        format!("; {} of memory, {} available", size(total), size(available))
+    });
+    well("devices", format!("cpu: {threads} threads, {}{memory}", machine::instruction_sets()))
 }
 
 /// CUDA and Metal, where this build knows them.
 fn devices() -> Vec<Check> {
-    let mut checks = Vec::new();
-    for (built, name, feature) in
-        [(cfg!(feature = "cuda"), "cuda", "cuda"), (cfg!(feature = "metal"), "metal", "metal")]
-    {
-        // A build without is whole; only a build with that finds no device needs a word of advice.
-        if !built {
-            continue;
-        }
-        checks.push(match device::open(name) {
-            Ok(device) => well("devices", device::name(&device)),
-            Err(error) => {
-                note("devices", error.message().to_owned(), &format!("check the {feature} driver"))
-            }
-        });
+    if device::BUILT == [false, false] {
+        // It is whole without; nothing is wrong.
+        return vec![well("devices", "no CUDA or Metal in this build".into())];
     }
-    if checks.is_empty() {
-        checks.push(well("devices", "no CUDA or Metal in this build".into()));
-    }
-    checks
+    let asked = [device::cuda_devices(), device::metal_devices()];
+    let asked =
+        asked.into_iter().zip(device::BUILT).filter_map(|(found, built)| built.then_some(found));
+    asked
+        .flat_map(|found| match found {
+            Ok(found) if found.is_empty() => vec![note(
+                "devices",
+                "built for a GPU, and there is none here".into(),
+                "--device cpu, or a build without",
+            )],
+            Ok(found) => found.iter().map(accelerator).collect(),
+            Err(error) => vec![note(
+                "devices",
+                error.message().to_owned(),
+                error.hint_text().unwrap_or("look at its driver"),
+            )],
+        })
+        .collect()
+}
+
+fn accelerator(found: &Accelerator) -> Check {
+    let Accelerator { name, model, memory_bytes, free_bytes } = found;
+    let (total, free) = (size(*memory_bytes), size(*free_bytes));
+    well("devices", format!("{name}: {model}; {total} of memory, {free} free"))
 }
 
 async fn registry(globals: &Globals, project: Option<&Project>) -> Check {

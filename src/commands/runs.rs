@@ -8,8 +8,9 @@ use serde_json::Value;
 use crate::cli::Globals;
 use crate::cli::runs::{RunsCommand, RunsCompareArgs, RunsRmArgs, RunsShowArgs};
 use crate::error::{Context as _, Error, ExitCode, Result};
+use crate::metrics::Direction;
 use crate::outcome::runs::{
-    Compared, ComparedMetric, RunRow, RunsCompareOutcome, RunsListOutcome, RunsRmOutcome,
+    Compared, ComparedMetric, RunCost, RunRow, RunsCompareOutcome, RunsListOutcome, RunsRmOutcome,
     RunsShowOutcome, describe,
 };
 use crate::settings;
@@ -56,15 +57,22 @@ fn show(runs: &Path, args: &RunsShowArgs, ui: &Ui) -> Result<RunsShowOutcome> {
         Some(id) => run::find(runs, id)?,
         None => all(runs, ui)?.into_iter().next().ok_or_else(|| no_run(runs))?,
     };
-    let epochs = run.events()?;
     Ok(RunsShowOutcome {
         started: clock::format_ms(run.manifest.started_ms),
         ended: run.manifest.ended_ms.map(clock::format_ms),
         folder: run.dir.clone(),
-        epochs: epochs.into_iter().filter(|e| matches!(e, Event::EpochEnded { .. })).collect(),
+        epochs: epochs(&run)?,
         settings: leaves(&run).into_iter().collect(),
+        plot: args.plot,
         run: run.manifest,
     })
+}
+
+/// The ends of a run's epochs.
+fn epochs(run: &Run) -> Result<Vec<Event>> {
+    let mut events = run.events()?;
+    events.retain(|event| matches!(event, Event::EpochEnded { .. }));
+    Ok(events)
 }
 
 fn no_run(runs: &Path) -> Error {
@@ -108,12 +116,34 @@ fn compare(runs: &Path, args: &RunsCompareArgs, ui: &Ui) -> Result<RunsCompareOu
                 let mut valid = run.manifest.valid.iter();
                 valid.find(|(known, _)| known == name).map(|(_, value)| *value)
             };
-            let values = compared.iter().map(of).collect();
-            metrics.push(ComparedMetric { name: name.clone(), values });
+            let values: Vec<Option<f64>> = compared.iter().map(of).collect();
+            metrics.push(ComparedMetric { name: name.clone(), best: best(name, &values), values });
         }
     }
+    let cost = compared.iter().map(|Run { manifest, .. }| RunCost {
+        status: manifest.status.name(),
+        best_epoch: manifest.best_epoch,
+        epochs: manifest.epochs,
+        steps: manifest.steps,
+        seconds: manifest.seconds,
+        peak_memory_bytes: manifest.peak_memory_bytes,
+    });
+    let cost = cost.collect();
+    let curves = args.plot.then(|| compared.iter().map(epochs).collect()).transpose()?;
     let runs = compared.into_iter().map(|run| run.manifest.id).collect();
-    Ok(RunsCompareOutcome { runs, differences, metrics })
+    Ok(RunsCompareOutcome { runs, differences, metrics, cost, curves })
+}
+
+/// The places of the best of these values, which is worth saying of two or more.
+fn best(metric: &str, values: &[Option<f64>]) -> Vec<usize> {
+    let direction = Direction::of(metric);
+    let losses: Vec<Option<f64>> =
+        values.iter().map(|value| value.map(|value| direction.loss(value))).collect();
+    if losses.iter().flatten().count() < 2 {
+        return Vec::new();
+    }
+    let least = losses.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    (0..losses.len()).filter(|&place| losses[place] == Some(least)).collect()
 }
 
 /// The settings that training reads, by dotted key.

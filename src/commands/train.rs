@@ -13,6 +13,7 @@ use crate::sys::signals::{self, Interrupt};
 use crate::train::Event;
 use crate::train::lock::Lock;
 use crate::train::run::Run;
+use crate::train::tensorboard;
 use crate::ui::Ui;
 
 use resume::{check_sources, resumable, warn_of_other_machine};
@@ -86,7 +87,7 @@ fn threads(project: &Project) -> Result<usize> {
 
 /// Read, decide, and then train.
 fn prepare(settings: RunSettings, interrupt: &Interrupt, ui: &Ui) -> Result<Answer> {
-    let RunSettings { mut project, start, dry_run } = settings;
+    let RunSettings { mut project, start, dry_run, tensorboard } = settings;
     let resumed = match &start {
         Start::Resume(id) => Some(resumable(&project.runs(), id.as_deref(), ui)?),
         Start::Fresh | Start::Locked => None,
@@ -94,6 +95,9 @@ fn prepare(settings: RunSettings, interrupt: &Interrupt, ui: &Ui) -> Result<Answ
     if let Some((run, _)) = &resumed {
         project.settings = serde_json::from_value(run.manifest.settings.clone())
             .map_err(|error| Error::file("read the settings of", &run.dir, error))?;
+    }
+    if let Some(dir) = tensorboard.as_deref().filter(|_| !dry_run) {
+        tensorboard::check(dir)?;
     }
     let mut training = Training::new(&project, ui)?;
     match &resumed {
@@ -114,10 +118,12 @@ fn prepare(settings: RunSettings, interrupt: &Interrupt, ui: &Ui) -> Result<Answ
     }
     // What can't be learned from is said before there is a run of it.
     let first = training.first()?;
-    let (run, held) = match resumed {
+    let (mut run, held) = match resumed {
         Some(found) => found,
         None => Run::create(&project.runs(), |id| training.manifest(id))?,
     };
+    // A resumed run goes on telling TensorBoard where it told it before.
+    run.manifest.tensorboard = tensorboard.or(run.manifest.tensorboard);
     training
         .carry_out(run, held, first, interrupt, ui)
         .map(|outcome| Answer::Trained(outcome.into()))

@@ -43,6 +43,9 @@ pub(crate) struct RunsShowOutcome {
     pub epochs: Vec<Event>,
     /// The settings that training reads, by dotted key.
     pub settings: Vec<(String, String)>,
+    /// Whether the text draws curves; their numbers are the epochs'.
+    #[serde(skip)]
+    pub plot: bool,
 }
 
 impl Outcome for RunsShowOutcome {
@@ -55,7 +58,24 @@ pub(crate) struct RunsCompareOutcome {
     pub runs: Vec<String>,
     /// Settings and data that are not the same in all of them; absent where a run has no such key.
     pub differences: Vec<Compared>,
+    /// Validation metrics of each run's best epoch.
     pub metrics: Vec<ComparedMetric>,
+    /// What each run took.
+    pub cost: Vec<RunCost>,
+    /// The epochs of each run, where curves were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curves: Option<Vec<Vec<Event>>>,
+}
+
+/// What a run took to come to its best epoch and to its end.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunCost {
+    pub status: &'static str,
+    pub best_epoch: usize,
+    pub epochs: usize,
+    pub steps: u64,
+    pub seconds: f64,
+    pub peak_memory_bytes: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,6 +88,9 @@ pub(crate) struct Compared {
 pub(crate) struct ComparedMetric {
     pub name: String,
     pub values: Vec<Option<f64>>,
+    /// Which runs have the best value, as places in `runs`: several where they are equal, and none
+    /// where one run alone has a value.
+    pub best: Vec<usize>,
 }
 
 impl Outcome for RunsCompareOutcome {

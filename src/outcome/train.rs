@@ -22,6 +22,9 @@ pub(crate) struct TrainOutcome {
     pub best_epoch: usize,
     pub reason: StopReason,
     pub seconds: f64,
+    /// The most memory that the process held at once; absent where the system doesn't tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
     /// Validation metrics of the model, the most telling first.
     pub valid: Vec<(String, f64)>,
     pub parts: Vec<PartRecord>,
@@ -42,6 +45,7 @@ impl TrainOutcome {
             valid: self.valid.clone(),
             seconds: self.seconds,
             reason: self.reason,
+            peak_memory_bytes: self.peak_memory_bytes,
             package: self.package.clone(),
             package_digest: self.package_digest.clone(),
         }

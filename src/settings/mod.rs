@@ -132,13 +132,13 @@ pub(crate) fn working_folder(globals: &Globals) -> Result<PathBuf> {
 }
 
 pub(crate) fn ui(globals: &Globals) -> UiSettings {
+    let dumb = env::text(env::TERM).as_deref() == Some("dumb");
     UiSettings {
         json: globals.json,
         quiet: globals.quiet,
         verbose: globals.verbose,
-        no_colour: env::text(env::NO_COLOR).is_some()
-            || env::text(env::TERM).as_deref() == Some("dumb"),
-        ci: env::text(env::CI).is_some(),
+        no_colour: dumb || env::text(env::NO_COLOR).is_some(),
+        still: dumb || env::text(env::CI).is_some(),
     }
 }
 

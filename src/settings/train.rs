@@ -1,6 +1,8 @@
 //! `mlx train`: flags and the project as one plan of a run.
 
-use super::{Origin, Project, project};
+use std::path::PathBuf;
+
+use super::{Origin, Project, project, working_folder};
 use crate::cli::Globals;
 use crate::cli::train::TrainArgs;
 use crate::error::Result;
@@ -11,6 +13,8 @@ pub(crate) struct RunSettings {
     pub project: Project,
     pub start: Start,
     pub dry_run: bool,
+    /// The folder that TensorBoard reads, absolute: the run remembers it.
+    pub tensorboard: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,5 +47,7 @@ pub(crate) fn train(globals: &Globals, args: TrainArgs) -> Result<RunSettings> {
     };
     let mut project = project(globals, &overrides)?;
     project.origins.extend(flags);
-    Ok(RunSettings { project, start, dry_run: args.dry_run })
+    let here = working_folder(globals)?;
+    let tensorboard = args.tensorboard.map(|dir| here.join(dir));
+    Ok(RunSettings { project, start, dry_run: args.dry_run, tensorboard })
 }

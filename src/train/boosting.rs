@@ -96,6 +96,10 @@ impl<B: Boosted> Learner for TreesLearner<B> {
         self.train.rows()
     }
 
+    fn table_rows(&self, _: &[usize]) -> Option<Vec<usize>> {
+        Some((0..self.train.rows()).collect())
+    }
+
     fn valid_units(&self) -> usize {
         self.boosted.units()[1]
     }

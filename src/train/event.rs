@@ -14,6 +14,9 @@ pub(crate) enum Event {
         /// What will be trained, in this order.
         parts: Vec<String>,
         max_epochs: usize,
+        /// Epochs without an improvement that end a part.
+        #[serde(default)]
+        patience: usize,
         /// Whether the run goes on from checkpoints.
         resumed: bool,
     },
@@ -32,6 +35,9 @@ pub(crate) enum Event {
         from_epoch: usize,
         /// Its share of the run's budget.
         budget_seconds: Option<f64>,
+        /// How much of it was used before this sitting.
+        #[serde(default)]
+        from_seconds: f64,
         /// What the user should know of how its learner was built.
         notices: Vec<String>,
     },
@@ -40,19 +46,32 @@ pub(crate) enum Event {
         epoch: usize,
         step: usize,
         steps: usize,
+        /// Steps of all epochs.
+        total_steps: u64,
         loss: f64,
+        /// Of the epoch so far.
+        rows_per_second: f64,
     },
     EpochEnded {
         #[serde(default)]
         part: String,
         epoch: usize,
+        /// Steps of all epochs.
+        #[serde(default)]
+        total_steps: u64,
         train_loss: f64,
         /// Validation metrics in the order the learner gives them; the first is the one watched.
         valid: Vec<(String, f64)>,
         best_epoch: usize,
         improved: bool,
+        /// Of the epoch's last step; absent where there is no schedule, as with trees.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        learning_rate: Option<f64>,
         seconds: f64,
         rows_per_second: f64,
+        /// The most that the process has held at once; absent where the system doesn't tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peak_memory_bytes: Option<u64>,
     },
     /// A part is trained; told again, from its checkpoint, by a run that is resumed after it.
     PartEnded {
@@ -89,6 +108,9 @@ pub(crate) enum Event {
         valid: Vec<(String, f64)>,
         seconds: f64,
         reason: StopReason,
+        /// The most that the process has held at once; absent where the system doesn't tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peak_memory_bytes: Option<u64>,
         /// The folder of the package, and the digest that names it.
         package: std::path::PathBuf,
         package_digest: String,

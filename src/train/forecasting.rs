@@ -246,6 +246,10 @@ impl Learner for Forecaster {
         self.units
     }
 
+    fn table_rows(&self, _: &[usize]) -> Option<Vec<usize>> {
+        None
+    }
+
     fn valid_units(&self) -> usize {
         self.valid.judged.len()
     }

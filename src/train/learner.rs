@@ -25,6 +25,12 @@ pub(crate) trait Learner {
         units.len()
     }
 
+    /// The rows of the training table that these units were made of; none where they are no rows, as
+    /// windows of a series are. Asked when something went wrong, to say where.
+    fn table_rows(&self, units: &[usize]) -> Option<Vec<usize>> {
+        Some(units.to_vec())
+    }
+
     /// How many units validation looks at.
     fn valid_units(&self) -> usize;
 

@@ -8,6 +8,7 @@ mod boosting;
 pub(crate) mod checkpoint;
 pub(crate) mod classification;
 pub(crate) mod course;
+mod diverged;
 pub(crate) mod estimator;
 pub(crate) mod event;
 pub(crate) mod fit;
@@ -18,7 +19,9 @@ pub(crate) mod lock;
 pub(crate) mod run;
 pub(crate) mod schedule;
 mod logistic;
+mod pace;
 pub(crate) mod settings;
+pub(crate) mod tensorboard;
 #[cfg(test)]
 mod tabular_tests;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::Progress;
 use super::course::{PartRecord, Replay};
 use super::event::{Event, StopReason};
 use crate::data::{Source, Task};
@@ -67,6 +68,9 @@ pub(crate) struct RunManifest {
     pub steps: u64,
     /// Seconds of fitting.
     pub seconds: f64,
+    /// The most memory that its process held at once; absent where the system doesn't tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
     pub reason: Option<StopReason>,
     /// Validation metrics of the model, the most telling first.
     pub valid: Vec<(String, f64)>,
@@ -77,9 +81,19 @@ pub(crate) struct RunManifest {
     #[serde(default)]
     pub choice: Option<Choice>,
     pub package_digest: Option<String>,
+    /// Where TensorBoard is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensorboard: Option<PathBuf>,
     pub git: Option<GitState>,
     pub mlx_version: String,
     pub error: Option<String>,
+}
+
+impl RunManifest {
+    /// Take in what a sitting held at its peak: the run's is the largest.
+    pub(crate) fn saw_memory(&mut self, peak_bytes: Option<u64>) {
+        self.peak_memory_bytes = self.peak_memory_bytes.max(peak_bytes);
+    }
 }
 
 /// The commit that a run was made from.
@@ -179,13 +193,13 @@ impl Run {
 
     /// The log of metrics to append to. What a resumed run will tell again is cut off: epochs after those that a
     /// part has `reached`, the ends of parts, and what was made of them.
-    pub(crate) fn metrics_log(&self, reached: &BTreeMap<String, usize>) -> Result<MetricsLog> {
+    pub(crate) fn metrics_log(&self, reached: &BTreeMap<String, Progress>) -> Result<MetricsLog> {
         let path = self.metrics_file();
         let mut kept = String::new();
         for event in self.events()? {
             let again = match &event {
                 Event::EpochEnded { part, epoch, .. } => {
-                    reached.get(part).is_none_or(|reached| epoch > reached)
+                    reached.get(part).is_none_or(|reached| *epoch > reached.epoch)
                 }
                 Event::PartEnded { .. } | Event::PartLeftOut { .. } | Event::Chosen { .. } => true,
                 _ => false,
@@ -230,8 +244,18 @@ impl Run {
     fn catch_up(&mut self) -> Result<()> {
         let mut epochs = BTreeMap::new();
         for event in self.events()? {
-            if let Event::EpochEnded { part, epoch, valid, best_epoch, improved, .. } = event {
+            if let Event::EpochEnded {
+                part,
+                epoch,
+                valid,
+                best_epoch,
+                improved,
+                peak_memory_bytes,
+                ..
+            } = event
+            {
                 epochs.insert(part, epoch);
+                self.manifest.saw_memory(peak_memory_bytes);
                 self.manifest.best_epoch = best_epoch;
                 if improved {
                     self.manifest.valid = valid;
@@ -251,7 +275,11 @@ pub(crate) struct MetricsLog {
 }
 
 impl MetricsLog {
+    /// Steps are too many to be kept.
     pub(crate) fn write(&mut self, event: &Event) -> Result<()> {
+        if matches!(event, Event::StepEnded { .. }) {
+            return Ok(());
+        }
         self.file
             .write_all(line(event)?.as_bytes())
             .map_err(|error| Error::io("write", &self.path, &error))

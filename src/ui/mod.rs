@@ -4,10 +4,14 @@
 
 pub(crate) mod config;
 mod data_check;
+mod curve;
+mod live;
 mod log;
 pub(crate) mod eval;
 pub(crate) mod predict;
 mod new;
+mod plot;
+pub(crate) mod progress;
 pub(crate) mod doctor;
 pub(crate) mod models;
 pub(crate) mod promote;
@@ -72,8 +76,8 @@ pub(crate) struct UiSettings {
     pub verbose: u8,
     /// `NO_COLOR` is set.
     pub no_colour: bool,
-    /// Run by continuous integration: nothing moves.
-    pub ci: bool,
+    /// Run by continuous integration, or on a terminal that can't: nothing moves.
+    pub still: bool,
 }
 
 /// The terminal as the flags and the environment want it used.
@@ -88,11 +92,12 @@ pub(crate) struct Ui {
     pub error_style: Style,
     /// Whether something on stderr may move: a terminal, outside continuous integration.
     pub live: bool,
+    frame: live::Frame,
 }
 
 impl Ui {
     pub(crate) fn new(settings: UiSettings) -> Self {
-        let UiSettings { json, quiet, verbose, no_colour, ci } = settings;
+        let UiSettings { json, quiet, verbose, no_colour, still } = settings;
         let style = |terminal: bool| Style { colour: terminal && !no_colour };
         let stderr = std::io::stderr().is_terminal();
         Self {
@@ -101,7 +106,8 @@ impl Ui {
             verbose,
             style: style(std::io::stdout().is_terminal()),
             error_style: style(stderr),
-            live: stderr && !ci && !quiet && !json,
+            live: stderr && !still && !quiet && !json,
+            frame: live::Frame::default(),
         }
     }
 
@@ -121,14 +127,14 @@ impl Ui {
     /// Something the user should know that is neither the answer nor wrong.
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet {
-            write_stderr(&format!("{message}\n"));
+            self.frame.say(&format!("{message}\n"));
         }
     }
 
     pub(crate) fn warn(&self, message: &str) {
         if !self.quiet {
             let label = self.error_style.yellow("warning:");
-            write_stderr(&format!("{label} {message}\n"));
+            self.frame.say(&format!("{label} {message}\n"));
         }
     }
 
@@ -155,7 +161,7 @@ impl Ui {
         if let Some(hint) = error.hint_text() {
             let _ = writeln!(text, "  {} {hint}", self.error_style.dim("try:"));
         }
-        write_stderr(&text);
+        self.frame.say(&text);
     }
 
     /// Say that a panic is a bug of ours, where it happened, and what to send.
@@ -182,6 +188,18 @@ impl Ui {
     }
 }
 
+/// Bytes as people read them, in powers of 1000: `1.2 GB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if size < 1000.0 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") };
+        }
+        size /= 1000.0;
+    }
+    format!("{size:.1} TB")
+}
+
 /// A time as tables show it: `2026-11-23 21:15:40`, in UTC.
 pub(crate) fn time(timestamp_ms: i64) -> String {
     chrono::DateTime::from_timestamp_millis(timestamp_ms).map_or_else(
@@ -199,9 +217,4 @@ fn write_stdout(text: &str) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-fn write_stderr(text: &str) {
-    // Nowhere is left to report that stderr is closed.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Style, Text};
+use super::{Style, Text, size};
 use crate::outcome::registry::{
     BackupOutcome, Checked, Kind, RestoreOutcome, StatusOutcome, VerifyOutcome,
 };
@@ -91,15 +91,4 @@ fn counted(checked: &Checked) -> String {
 
 fn things(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
-}
-
-fn size(bytes: u64) -> String {
-    let mut size = bytes as f64;
-    for unit in ["B", "kB", "MB", "GB"] {
-        if size < 1000.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") };
-        }
-        size /= 1000.0;
-    }
-    format!("{size:.1} TB")
 }

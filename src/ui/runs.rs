@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use super::live::page_width;
+use super::plot::{Curve, number, plot};
 use super::table::Table;
-use super::train::made_of;
-use super::{Style, Text};
+use super::train::{made_of, peak_memory};
+use super::{Style, Text, size};
 use crate::outcome::runs::{
-    RunRow, RunsCompareOutcome, RunsListOutcome, RunsRmOutcome, RunsShowOutcome, describe,
+    RunCost, RunRow, RunsCompareOutcome, RunsListOutcome, RunsRmOutcome, RunsShowOutcome, describe,
 };
 use crate::train::Event;
 
@@ -75,6 +77,7 @@ impl Text for RunsShowOutcome {
                 run.epochs, run.best_epoch, run.steps, run.seconds
             ),
         );
+        line("memory", &peak_memory(run.peak_memory_bytes));
         line("folder", &self.folder.display().to_string());
         if let Some(digest) = &run.package_digest {
             line("package", digest);
@@ -95,7 +98,11 @@ impl Text for RunsShowOutcome {
         {
             let _ = writeln!(page, "{} is left out: {}", part.0, part.1);
         }
-        epochs(&self.epochs, run.parts.len() > 1, page, style);
+        if self.plot {
+            curves(&lines(None, &self.epochs), page);
+        } else {
+            epochs(&self.epochs, run.parts.len() > 1, page, style);
+        }
         page.push('\n');
         let mut settings = Table::new(["setting", "value"]);
         for (key, value) in &self.settings {
@@ -126,6 +133,94 @@ fn epochs(events: &[Event], several: bool, page: &mut String, style: Style) {
     table.write(page, style);
 }
 
+/// What a curve is of: a part of a run.
+struct Line<'a> {
+    name: String,
+    epochs: Vec<&'a Event>,
+}
+
+/// The parts of a run in the order in which they were trained; the run is named where there are others.
+fn lines<'a>(run: Option<&str>, events: &'a [Event]) -> Vec<Line<'a>> {
+    let mut parts: Vec<(&str, Vec<&Event>)> = Vec::new();
+    for event in events {
+        let Event::EpochEnded { part, .. } = event else { continue };
+        match parts.iter_mut().find(|(known, _)| known == part) {
+            Some((_, epochs)) => epochs.push(event),
+            None => parts.push((part, vec![event])),
+        }
+    }
+    let several = parts.len() > 1;
+    let name = |part: &str| match run {
+        Some(run) if several => format!("{} {part}", &run[..8]),
+        Some(run) => run[..8].to_owned(),
+        None => part.to_owned(),
+    };
+    parts.into_iter().map(|(part, epochs)| Line { name: name(part), epochs }).collect()
+}
+
+/// What draws the lines that share a plot, in their order, again from the first where it ends.
+const MARKS: &str = "abcdefghijklmnopqrstuvwxyz";
+
+/// A plot of the training loss, and one of each validation metric.
+fn curves(lines: &[Line<'_>], page: &mut String) {
+    let marks = || MARKS.chars().cycle();
+    for name in plotted(lines) {
+        let curves: Vec<Curve> = marks()
+            .zip(lines)
+            .map(|(mark, line)| Curve { mark, points: points(&line.epochs, name) })
+            .collect();
+        let said = match lines {
+            [line] => at_best(line, &curves[0]),
+            _ => {
+                let legend = marks().zip(lines).map(|(mark, line)| format!("{mark} {}", line.name));
+                format!(": {}", legend.collect::<Vec<_>>().join("  "))
+            }
+        };
+        let title =
+            name.map_or_else(|| "training loss".into(), |name| format!("validation {name}"));
+        page.push('\n');
+        plot(&format!("{title}{said}"), &curves, page_width(), page);
+    }
+}
+
+/// What a curve came to at the epoch that counts.
+fn at_best(line: &Line<'_>, curve: &Curve) -> String {
+    let best = line.epochs.iter().rev().find_map(|event| match event {
+        Event::EpochEnded { epoch, improved: true, .. } => Some(*epoch),
+        _ => None,
+    });
+    let point = best.and_then(|best| curve.points.iter().find(|(epoch, _)| *epoch == best));
+    point.map_or(String::new(), |(epoch, value)| {
+        format!(", {} at the best epoch, {epoch}", number(*value))
+    })
+}
+
+/// What there are curves of: the training loss (none), then validation metrics in the order they come.
+fn plotted<'a>(lines: &[Line<'a>]) -> Vec<Option<&'a str>> {
+    let mut names = vec![None];
+    for event in lines.iter().flat_map(|line| &line.epochs) {
+        let Event::EpochEnded { valid, .. } = event else { continue };
+        for (name, _) in valid {
+            if !names.contains(&Some(name.as_str())) {
+                names.push(Some(name));
+            }
+        }
+    }
+    names
+}
+
+fn points(epochs: &[&Event], name: Option<&str>) -> Vec<(usize, f64)> {
+    let point = |event: &&Event| {
+        let Event::EpochEnded { epoch, train_loss, valid, .. } = event else { return None };
+        let value = match name {
+            None => *train_loss,
+            Some(name) => valid.iter().find(|(known, _)| known == name)?.1,
+        };
+        Some((*epoch, value))
+    };
+    epochs.iter().filter_map(point).collect()
+}
+
 impl Text for RunsCompareOutcome {
     fn text(&self, page: &mut String, style: Style) {
         let header = |first: &str| {
@@ -145,10 +240,37 @@ impl Text for RunsCompareOutcome {
         page.push('\n');
         let mut table = Table::with_header(header("validation")).right(1..=self.runs.len());
         for row in &self.metrics {
-            let values =
-                row.values.iter().map(|v| v.map_or("–".into(), |value| format!("{value:.4}")));
+            let values = row.values.iter().enumerate().map(|(place, value)| match value {
+                // A star, for those who see no colour; a space keeps the digits under each other.
+                Some(value) if row.best.contains(&place) => style.bold(&format!("{value:.4}*")),
+                Some(value) => format!("{value:.4} "),
+                None => "– ".into(),
+            });
             table.row(std::iter::once(row.name.clone()).chain(values));
         }
+        table.write(page, style);
+        page.push('\n');
+        self.took(header("took"), page, style);
+        if let Some(epochs) = &self.curves {
+            let runs = self.runs.iter().zip(epochs);
+            let lines: Vec<Line<'_>> =
+                runs.flat_map(|(run, epochs)| lines(Some(run), epochs)).collect();
+            curves(&lines, page);
+        }
+    }
+}
+
+impl RunsCompareOutcome {
+    fn took(&self, header: Vec<String>, page: &mut String, style: Style) {
+        let mut table = Table::with_header(header).right(1..=self.runs.len());
+        let mut row = |name: &str, of: &dyn Fn(&RunCost) -> String| {
+            table.row(std::iter::once(name.to_owned()).chain(self.cost.iter().map(of)));
+        };
+        row("status", &|cost| cost.status.to_owned());
+        row("best epoch", &|cost| format!("{} of {}", cost.best_epoch, cost.epochs));
+        row("steps", &|cost| cost.steps.to_string());
+        row("seconds", &|cost| format!("{:.1}", cost.seconds));
+        row("memory", &|cost| cost.peak_memory_bytes.map_or("–".into(), size));
         table.write(page, style);
     }
 }

@@ -1,185 +1,18 @@
-//! How training looks while it goes, and what is said at its end.
+//! What is said at the end of training, or of a plan to train; and the lines of `--json`.
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::table::Table;
-use super::{Style, Text, Ui};
+use super::{Style, Text, Ui, size};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::outcome::train::{TrainOutcome, TrainPlanOutcome};
 use crate::train::Event;
 use crate::train::course::{Choice, PartRecord};
 use crate::train::event::StopReason;
-
-/// A bar on a terminal, a line an epoch elsewhere, an event a line with `--json`.
-pub(crate) struct Progress<'a> {
-    ui: &'a Ui,
-    max_epochs: usize,
-    bar: Option<ProgressBar>,
-    /// How many parts the run has.
-    parts: usize,
-    /// What is said of a run before its one part.
-    run: String,
-    /// The part that trains, where there are several.
-    part: String,
-    /// What the last epoch came to, shown beside the bar of the next.
-    last: String,
-}
-
-impl<'a> Progress<'a> {
-    pub(crate) fn new(ui: &'a Ui, max_epochs: usize) -> Self {
-        let bar = ui.live.then(|| {
-            let style = ProgressStyle::with_template(
-                "{prefix} {bar:24} {pos}/{len}, epoch ends in {eta}  {msg}",
-            );
-            let bar = ProgressBar::new(0);
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar
-        });
-        Self {
-            ui,
-            max_epochs,
-            bar,
-            parts: 1,
-            run: String::new(),
-            part: String::new(),
-            last: String::new(),
-        }
-    }
-
-    pub(crate) fn show(&mut self, event: &Event) {
-        if self.ui.json {
-            if !matches!(event, Event::StepEnded { .. }) {
-                // A reader that went away does not end the training.
-                let _ = self.ui.train_event(event);
-            }
-            return;
-        }
-        match event {
-            Event::Started { run, model, device, parts, .. } => {
-                self.parts = parts.len();
-                let short = &run[..8];
-                if parts.len() == 1 {
-                    // Its one part says the rest.
-                    self.run = format!("training {model} on {device}: run {short}, ");
-                } else {
-                    let parts = parts.join(", ");
-                    self.ui.note(&format!(
-                        "training {model} on {device}: run {short}, {parts} in turn"
-                    ));
-                }
-            }
-            Event::PartStarted {
-                part,
-                number,
-                train_units,
-                valid_units,
-                parameters,
-                from_epoch,
-                budget_seconds,
-                notices,
-                ..
-            } => {
-                for notice in notices {
-                    self.ui.note(notice);
-                }
-                let from = match from_epoch {
-                    0 => String::new(),
-                    epoch => format!(", resumed after epoch {epoch}"),
-                };
-                // Trees have none.
-                let size = match parameters {
-                    0 => String::new(),
-                    count => format!(", {count} parameters"),
-                };
-                let what = if self.parts == 1 {
-                    std::mem::take(&mut self.run)
-                } else {
-                    self.part = format!("{part} ");
-                    let time =
-                        budget_seconds.map_or(String::new(), |s| format!(" for {s:.1} s at most"));
-                    format!("{part} ({number} of {}){time}: ", self.parts)
-                };
-                self.ui.note(&format!(
-                    "{what}{train_units} to learn from, {valid_units} to validate on{size}{from}"
-                ));
-                self.last.clear();
-            }
-            Event::StepEnded { epoch, step, steps, loss } => {
-                if let Some(bar) = &self.bar {
-                    if *step == 1 {
-                        bar.reset();
-                    }
-                    bar.set_length(*steps as u64);
-                    bar.set_prefix(format!("{}epoch {epoch}/{}", self.part, self.max_epochs));
-                    bar.set_position(*step as u64);
-                    bar.set_message(format!("loss {loss:.4}{}", self.last));
-                }
-            }
-            Event::EpochEnded {
-                epoch,
-                train_loss,
-                valid,
-                best_epoch,
-                seconds,
-                rows_per_second,
-                ..
-            } => {
-                let watched = valid
-                    .first()
-                    .map_or(String::new(), |(name, value)| format!("  {name} {value:.4}"));
-                let speed = format!("  best {best_epoch}  {rows_per_second:.0} rows/s");
-                if self.bar.is_some() {
-                    self.last = format!(
-                        "{watched}{speed}{}",
-                        rest_of_run(self.max_epochs.saturating_sub(*epoch), *seconds)
-                    );
-                } else {
-                    self.ui.note(&format!(
-                        "{}epoch {epoch}/{}  loss {train_loss:.4}{watched}{speed}  {seconds:.1} s",
-                        self.part, self.max_epochs
-                    ));
-                }
-            }
-            Event::PartLeftOut { part, why } => {
-                self.ui.warn(&format!("{part} is left out: {why}"));
-            }
-            Event::PartEnded { part, epochs, best_epoch, valid, seconds, .. } => {
-                if self.parts > 1 {
-                    let watched = valid
-                        .first()
-                        .map_or(String::new(), |(name, value)| format!(", {name} {value:.4}"));
-                    self.ui.note(&format!(
-                        "{part}: best epoch {best_epoch} of {epochs}{watched}, {seconds:.1} s"
-                    ));
-                }
-            }
-            // What is chosen is a part of the answer.
-            Event::Chosen { .. }
-            | Event::Interrupted { .. }
-            | Event::Finished { .. }
-            | Event::Error { .. } => {}
-        }
-    }
-
-    /// Take the bar away: what follows is the answer, or why there is none.
-    pub(crate) fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// How long the run may still take, were every epoch to come as long as the last.
-fn rest_of_run(epochs: usize, epoch_seconds: f64) -> String {
-    let rest = Duration::try_from_secs_f64(epoch_seconds * epochs as f64);
-    rest.map_or(String::new(), |rest| format!("  run ends in {:#} at most", HumanDuration(rest)))
-}
 
 /// A line of `mlx train --json`: the event, and which shape it has.
 #[derive(Serialize)]
@@ -205,15 +38,18 @@ impl Text for TrainOutcome {
         };
         let short = &self.run[..8];
         let name = style.bold(&self.model);
+        let memory = peak_memory(self.peak_memory_bytes);
         let _ = match self.parts.len() {
             1 => writeln!(
                 page,
-                "{name} run {short}: best epoch {} of {} ({why}), {:.1} s\n",
+                "{name} run {short}: best epoch {} of {} ({why}), {:.1} s, {memory}\n",
                 self.best_epoch, self.epochs, self.seconds
             ),
-            parts => {
-                writeln!(page, "{name} run {short}: {parts} parts ({why}), {:.1} s\n", self.seconds)
-            }
+            parts => writeln!(
+                page,
+                "{name} run {short}: {parts} parts ({why}), {:.1} s, {memory}\n",
+                self.seconds
+            ),
         };
         if let Some(choice) = &self.choice {
             made_of(choice, &self.parts, page, style);
@@ -252,6 +88,14 @@ pub(super) fn made_of(choice: &Choice, parts: &[PartRecord], page: &mut String, 
     }
     table.write(page, style);
     page.push('\n');
+}
+
+/// The memory that a run took, or that nobody knows.
+pub(super) fn peak_memory(bytes: Option<u64>) -> String {
+    bytes.map_or_else(
+        || "memory unknown on this system".into(),
+        |bytes| format!("{} of memory at its peak", size(bytes)),
+    )
 }
 
 /// A path as seen from the working folder, where it is below it.
@@ -313,13 +157,6 @@ impl Text for TrainPlanOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_rest_of_a_run_is_that_of_all_its_epochs() {
-        assert_eq!(rest_of_run(40, 3.0), "  run ends in 2m at most");
-        assert_eq!(rest_of_run(0, 3.0), "  run ends in 0s at most");
-        assert_eq!(rest_of_run(40, f64::INFINITY), "");
-    }
 
     #[test]
     fn a_line_says_its_shape_first() {

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::model::contents::PackageContext;
 use crate::model::{Example, Model, Package};
 use crate::outcome::train::TrainOutcome;
-use crate::sys::{clock, machine};
+use crate::sys::{clock, machine, memory};
 use crate::train::course::{Finished, PartRecord};
 use crate::train::event::StopReason;
 use crate::train::lock::{Lock, LockedPart, LockedResult};
@@ -62,6 +62,8 @@ impl Training<'_> {
         manifest.reason = Some(reason);
         manifest.package_digest = Some(package.digest.clone());
         manifest.ended_ms = Some(clock::now_ms());
+        // Making the package may have taken more than training did.
+        manifest.saw_memory(memory::peak_bytes());
         run.save()?;
         let manifest = &run.manifest;
         Ok(TrainOutcome {
@@ -74,6 +76,7 @@ impl Training<'_> {
             best_epoch: manifest.best_epoch,
             reason,
             seconds: manifest.seconds,
+            peak_memory_bytes: manifest.peak_memory_bytes,
             valid: manifest.valid.clone(),
             parts: manifest.parts.clone(),
             choice: manifest.choice.clone(),

@@ -10,14 +10,15 @@ use crate::error::{Error, ExitCode, Result};
 use crate::outcome::train::{PlannedPart, TrainOutcome, TrainPlanOutcome};
 use crate::settings::{Project, ProjectSettings};
 use crate::sys::signals::Interrupt;
-use crate::sys::{clock, device, git};
+use crate::sys::{clock, device, git, memory};
 use crate::train::Event;
 use crate::train::course::walk::{self, Ready, WalkEnd};
 use crate::train::course::{self, Course, Limits, PartRecord, Situation, Walk};
 use crate::train::lock::Now;
 use crate::train::run::{GitState, Run, RunLock, RunManifest, Status};
+use crate::train::tensorboard::TensorBoard;
 use crate::ui::Ui;
-use crate::ui::train::Progress;
+use crate::ui::progress::Progress;
 
 /// Data and course of a project, ready for the first part.
 pub(super) struct Training<'a> {
@@ -133,6 +134,8 @@ impl<'a> Training<'a> {
             epochs: 0,
             steps: 0,
             seconds: 0.0,
+            peak_memory_bytes: None,
+            tensorboard: None,
             reason: None,
             valid: Vec::new(),
             parts: Vec::new(),
@@ -178,12 +181,17 @@ impl<'a> Training<'a> {
         let folder = run.checkpoint_dir();
         let reached = walk::reached(&self.course, &folder)?;
         let mut log = run.metrics_log(&reached)?;
-        let mut progress = Progress::new(ui, self.limits.max_epochs);
+        let mut board =
+            run.manifest.tensorboard.as_deref().map(|dir| TensorBoard::new(dir, run, &reached));
+        let mut progress = Progress::new(ui);
         let mut unwritten = Ok(());
         let mut report = |event: Event| {
             progress.show(&event);
-            if unwritten.is_ok() && !matches!(event, Event::StepEnded { .. }) {
+            if unwritten.is_ok() {
                 unwritten = log.write(&event);
+                if let (Ok(()), Some(board)) = (&unwritten, &mut board) {
+                    unwritten = board.write(&event);
+                }
                 if unwritten.is_err() {
                     interrupt.set();
                 }
@@ -195,6 +203,7 @@ impl<'a> Training<'a> {
             device: self.device_name.clone(),
             parts: self.course.parts.iter().map(|part| part.name.clone()).collect(),
             max_epochs: self.limits.max_epochs,
+            patience: self.limits.patience,
             resumed: !reached.is_empty(),
         });
         let walk = Walk {
@@ -209,6 +218,7 @@ impl<'a> Training<'a> {
         };
         let walked = walk.run(first);
         progress.clear();
+        run.manifest.saw_memory(memory::peak_bytes());
         unwritten?;
         let walked = walked?;
         note(&mut run.manifest, walked.records);

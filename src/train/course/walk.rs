@@ -63,15 +63,15 @@ pub(crate) enum WalkEnd {
     },
 }
 
-/// The epochs that each part's checkpoint has reached.
-pub(crate) fn reached(course: &Course, folder: &Path) -> Result<BTreeMap<String, usize>> {
-    let mut epochs = BTreeMap::new();
+/// How far each part's checkpoint is, of those that have one.
+pub(crate) fn reached(course: &Course, folder: &Path) -> Result<BTreeMap<String, Progress>> {
+    let mut reached = BTreeMap::new();
     for part in &course.parts {
         if let Some(progress) = checkpoint::progress(&folder.join(&part.name))? {
-            epochs.insert(part.name.clone(), progress.epoch);
+            reached.insert(part.name.clone(), progress);
         }
     }
-    Ok(epochs)
+    Ok(reached)
 }
 
 /// The learner of a course's first part, built before there is a run.
@@ -227,10 +227,12 @@ impl Walk<'_> {
             parameters: learner.parameters().count(),
             from_epoch: state.progress.epoch,
             budget_seconds: plan.budget.map(|time| time.as_secs_f64()),
+            from_seconds: state.progress.seconds,
             notices: learner.notices(),
         });
-        let mut fit =
-            Fit::new(learner, &plan, state, &folder, self.interrupt, self.report)?.since(began);
+        let mut fit = Fit::new(learner, &plan, state, &folder, self.interrupt, self.report)?
+            .since(began)
+            .of_rows(&self.dataset.train);
         let ended = fit.run()?;
         let state = fit.state;
         let Ended::Finished(reason) = ended else { return Ok((state.progress, None)) };

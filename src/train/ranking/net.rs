@@ -70,6 +70,10 @@ impl Learner for NetLearner {
         units.iter().map(|&unit| self.queries[unit].0.len()).sum()
     }
 
+    fn table_rows(&self, units: &[usize]) -> Option<Vec<usize>> {
+        Some(units.iter().flat_map(|&unit| self.queries[unit].0.iter().copied()).collect())
+    }
+
     fn valid_units(&self) -> usize {
         self.valid.count()
     }

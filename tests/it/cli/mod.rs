@@ -16,6 +16,7 @@ mod registry_faults;
 mod rollback;
 mod runs;
 mod readme;
+mod tensorboard;
 mod tour;
 pub mod train;
 mod predict;

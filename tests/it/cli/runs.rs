@@ -25,9 +25,13 @@ fn runs_are_listed_shown_compared_and_removed() {
     let (newest, oldest) = (&all[0], &all[1]);
 
     let shown = home.mlx_in("churn", "runs show").ok().stdout();
-    for part in
-        [newest.as_str(), "status    finished", "train.max_epochs", "data/train.csv: 400 rows"]
-    {
+    for part in [
+        newest.as_str(),
+        "status    finished",
+        "at its peak",
+        "train.max_epochs",
+        "data/train.csv: 400 rows",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let shown = home.mlx_in("churn", &format!("runs show {} --json", &oldest[..6])).ok().json();
@@ -42,6 +46,29 @@ fn runs_are_listed_shown_compared_and_removed() {
         .map(|row| row["key"].as_str().expect("a key"))
         .collect();
     assert_eq!(keys, ["train.max_epochs", "train.seed"]);
+    assert_eq!(compared["cost"][0]["epochs"], 3);
+    assert!(compared["curves"].is_null(), "{compared}");
+    let best = compared["metrics"][0]["best"].as_array().expect("places");
+    assert_eq!(best.len(), 1, "{compared}");
+
+    // Drawn without a terminal as with one, and given in numbers.
+    let drawn = home.mlx_in("churn", "runs show --plot").ok().stdout();
+    for part in ["training loss, ", "validation logloss, ", "validation auc, ", "└──", "epoch  1"]
+    {
+        assert!(drawn.contains(part), "{part}: {drawn}");
+    }
+    assert!(drawn.lines().all(|line| line.chars().count() < 90), "{drawn}");
+    let drawn = home.mlx_in("churn", "runs compare --plot").ok().stdout();
+    let legend = format!("validation auc: a {}  b {}", &newest[..8], &oldest[..8]);
+    for part in [legend.as_str(), "best epoch", "* "] {
+        assert!(drawn.contains(part), "{part}: {drawn}");
+    }
+    let curves = home.mlx_in("churn", "runs compare --plot --json").ok().json()["curves"].clone();
+    assert_eq!(
+        (curves[0][2]["epoch"].as_u64(), curves[1].as_array().map(Vec::len)),
+        (Some(3), Some(2))
+    );
+    assert!(curves[0][0]["learning_rate"].as_f64().is_some_and(|rate| rate > 0.0), "{curves}");
 
     let planned = home.mlx_in("churn", &format!("runs rm {oldest} --dry-run")).ok().stdout();
     assert!(planned.starts_with("would remove\n"), "{planned}");

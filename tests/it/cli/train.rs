@@ -32,11 +32,11 @@ fn lock(home: &Home) -> toml::Table {
     toml::from_str(&home.read("churn/mlx.lock")).expect("a lock is TOML")
 }
 
-fn weights(home: &Home) -> String {
+pub fn weights(home: &Home) -> String {
     lock(home)["result"]["weights_sha256"].as_str().expect("a digest").to_owned()
 }
 
-fn start(home: &Home, line: &str) -> Child {
+pub fn start(home: &Home, line: &str) -> Child {
     let mut command = home.command_in("churn");
     let command = command.args(line.split_whitespace());
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("mlx starts")
@@ -57,7 +57,7 @@ fn epochs(home: &Home) -> Vec<serde_json::Value> {
 }
 
 /// Wait until so many epochs are told; false where the process ended before.
-fn reaches(home: &Home, child: &mut Child, count: usize) -> bool {
+pub fn reaches(home: &Home, child: &mut Child, count: usize) -> bool {
     let since = Instant::now();
     while epochs(home).len() < count {
         if child.try_wait().expect("a process").is_some() {
@@ -169,6 +169,27 @@ fn a_wrong_value_is_blamed_on_whoever_said_it() {
     }
     let variable = home.answer(home.command_in("churn").env("MLX_THREADS", "0").arg("train"));
     assert!(variable.fails_with(1).stderr().contains("MLX_THREADS"));
+}
+
+#[test]
+fn a_run_that_diverges_says_where_over_which_rows_and_why() {
+    let home = Home::new();
+    project(&home);
+    let answer = home.mlx_in("churn", "train -q --set train.learning_rate=1e30").fails_with(1);
+    let said = answer.stderr();
+    for part in
+        ["training has diverged: ", "of epoch 1, over 64 rows: data/train.csv rows ", "and 59 more"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(
+        said.contains(
+            "times the estimator's own\n  try: lower the learning rate: `--set train.learning_rate="
+        ),
+        "{said}"
+    );
+    let list = home.mlx_in("churn", "runs list").ok().stdout();
+    assert!(list.contains("failed"), "{list}");
 }
 
 #[test]
