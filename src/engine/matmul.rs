@@ -30,6 +30,21 @@ impl<'a> View<'a> {
     }
 }
 
+/// A row-major matrix with its rows and columns exchanged, in blocks that stay in the first cache.
+pub(crate) fn transpose(values: &[f32], rows: usize, columns: usize, target: &mut [f32]) {
+    const BLOCK: usize = 16;
+    assert!(values.len() == rows * columns && target.len() == values.len());
+    for top in (0..rows).step_by(BLOCK) {
+        for left in (0..columns).step_by(BLOCK) {
+            for column in left..(left + BLOCK).min(columns) {
+                for row in top..(top + BLOCK).min(rows) {
+                    target[column * rows + row] = values[row * columns + column];
+                }
+            }
+        }
+    }
+}
+
 /// `target = left × right`, or `target += left × right`. Rows of the target lie `stride` apart.
 pub(crate) fn multiply(
     target: &mut [f32],

@@ -13,6 +13,13 @@ pub(crate) struct Value {
     pub width: usize,
 }
 
+impl Value {
+    /// Whether it is the batch's own, whose gradient nobody wants.
+    pub(super) fn is_dense(self) -> bool {
+        self.id == 0
+    }
+}
+
 /// Which parameter of a net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ParameterId(pub(super) usize);
@@ -53,8 +60,9 @@ pub(crate) enum Init {
 /// A step reads values that earlier steps made and makes one. `backward` finds the gradient of what
 /// it made in the arena, adds to the gradients of what it read, and writes those of its parameters.
 pub(crate) trait Step: std::fmt::Debug + Send + Sync {
-    /// What all shards of a pass need of the weights, worked out once: `Shard::prepared`.
-    fn prepare(&self, _net: &Net, _weights: &[f32], _prepared: &mut Vec<f32>) {}
+    /// What all shards of a pass need of the weights, worked out once: `Shard::prepared`. When `training`
+    /// a backward pass follows.
+    fn prepare(&self, _net: &Net, _weights: &[f32], _training: bool, _prepared: &mut Vec<f32>) {}
 
     fn forward(&self, shard: &Shard<'_>, arena: &mut Arena);
 

@@ -9,8 +9,10 @@ use super::dropout::StepKey;
 use super::net::{Batch, Lookup, Net};
 use super::shard::{Arena, Lane, Shard};
 
-/// Rows that one core takes at once. Part of what a run computes: sums are added shard by shard.
+/// The most rows that one core takes at once. Part of what a run computes: sums are added shard by shard.
 const SHARD_ROWS: usize = 128;
+/// Shards have a multiple of so many rows, but for the last: as many as a product's kernel takes together.
+const ROWS_TOGETHER: usize = 8;
 /// Into how many sums the shards' gradients go before these are added up, and so how many cores a
 /// backward pass can use.
 const LANES: usize = 8;
@@ -87,7 +89,16 @@ pub(super) struct Pass {
     pub batch: Arc<Batch>,
     pub mode: Mode,
     pub workspace: Arc<Workspace>,
+    shard_rows: usize,
     memory: Mutex<Memory>,
+}
+
+/// How many rows of a batch go into each shard: as evenly as can be, and into an even number of shards,
+/// since a short last one would keep a core waiting. A function of the batch alone.
+fn shard_rows(rows: usize) -> usize {
+    let shards = rows.div_ceil(SHARD_ROWS);
+    let shards = if shards > 1 { shards.next_multiple_of(2) } else { 1 };
+    rows.div_ceil(shards).next_multiple_of(ROWS_TOGETHER).max(ROWS_TOGETHER)
 }
 
 /// What a pass keeps from forward to backward.
@@ -106,13 +117,14 @@ impl Pass {
         mode: Mode,
         workspace: Arc<Workspace>,
     ) -> Self {
-        let arenas = workspace.arenas(batch.rows.div_ceil(SHARD_ROWS));
+        let shard_rows = shard_rows(batch.rows);
+        let arenas = workspace.arenas(batch.rows.div_ceil(shard_rows));
         let memory = Mutex::new(Memory { arenas, prepared: workspace.prepared() });
-        Self { net, batch, mode, workspace, memory }
+        Self { net, batch, mode, workspace, shard_rows, memory }
     }
 
     fn shard<'a>(&'a self, at: usize, weights: &'a [f32], prepared: &'a [Vec<f32>]) -> Shard<'a> {
-        let rows = at * SHARD_ROWS..((at + 1) * SHARD_ROWS).min(self.batch.rows);
+        let rows = at * self.shard_rows..((at + 1) * self.shard_rows).min(self.batch.rows);
         let dropout = match self.mode {
             Mode::Score => None,
             Mode::Train(key) => Some(key),
@@ -127,11 +139,12 @@ impl Pass {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let Memory { arenas, prepared } = &mut *memory;
         prepared.resize_with(net.steps.len(), Vec::new);
+        let training = self.mode != Mode::Score;
         net.steps
             .par_iter()
             .zip(prepared.par_iter_mut())
-            .for_each(|(step, prepared)| step.prepare(net, weights, prepared));
-        let parts = output.par_chunks_mut(SHARD_ROWS * width);
+            .for_each(|(step, prepared)| step.prepare(net, weights, training, prepared));
+        let parts = output.par_chunks_mut(self.shard_rows * width);
         arenas.par_iter_mut().zip(parts).enumerate().for_each(|(at, (arena, part))| {
             let shard = self.shard(at, weights, prepared);
             arena.prepare(net, shard.rows.len());
@@ -271,4 +284,23 @@ pub(super) fn floats<'a>(
         candle_core::bail!("a fused operation reads contiguous tensors")
     };
     Ok(&storage.as_slice::<f32>()?[start..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_even_and_no_larger_than_they_may_be() {
+        for (rows, expected) in [(1, 8), (128, 128), (129, 72), (448, 112), (1024, 128)] {
+            assert_eq!(shard_rows(rows), expected, "{rows}");
+        }
+        for rows in 1..5_000 {
+            let size = shard_rows(rows);
+            assert!(size <= SHARD_ROWS, "{rows}");
+            let shards = rows.div_ceil(size);
+            let idle = shards * size - rows;
+            assert!(idle < size && idle <= shards * ROWS_TOGETHER, "{rows}: {shards} of {size}");
+        }
+    }
 }

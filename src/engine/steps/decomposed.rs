@@ -61,7 +61,7 @@ impl Decomposed {
 }
 
 impl Step for Decomposed {
-    fn prepare(&self, net: &Net, weights: &[f32], prepared: &mut Vec<f32>) {
+    fn prepare(&self, net: &Net, weights: &[f32], _: bool, prepared: &mut Vec<f32>) {
         let width = self.output.width;
         let (rest, trend) = (net.part(weights, self.rest), net.part(weights, self.trend));
         prepared.clear();

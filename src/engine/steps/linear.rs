@@ -1,8 +1,8 @@
 //! A linear layer with its bias, activation and dropout in one step, for one net or several side by side.
 
 use crate::engine::dropout::{Dropout, draw};
-use crate::engine::matmul::{View, multiply};
-use crate::engine::net::{Init, NetBuilder, ParameterId, Step, Value};
+use crate::engine::matmul::{View, multiply, transpose};
+use crate::engine::net::{Init, Net, NetBuilder, ParameterId, Step, Value};
 use crate::engine::plain::Plain;
 use crate::engine::shard::{Arena, Lane, Shard};
 use crate::engine::simd::vectorised;
@@ -78,6 +78,20 @@ impl NetBuilder {
 }
 
 impl Step for LinearStep {
+    /// The weights transposed, with which gradients go back to the input: a product would turn its
+    /// operand round itself, shard by shard.
+    fn prepare(&self, net: &Net, weights: &[f32], training: bool, prepared: &mut Vec<f32>) {
+        if !training || self.input.is_dense() {
+            return;
+        }
+        let weights = net.part(weights, self.weight);
+        prepared.resize(weights.len(), 0.0);
+        let size = self.inputs * self.outputs;
+        for (weights, target) in weights.chunks_exact(size).zip(prepared.chunks_exact_mut(size)) {
+            transpose(weights, self.inputs, self.outputs, target);
+        }
+    }
+
     fn forward(&self, shard: &Shard<'_>, arena: &mut Arena) {
         let rows = shard.rows.len();
         let mut output = arena.take(self.output);
@@ -177,13 +191,13 @@ impl Step for LinearStep {
             }
         }
         if let Some((mut target, add)) = arena.wanted(self.input) {
-            let weights = shard.weights(self.weight);
+            let weights = shard.prepared(self.place);
             for product in 0..self.products {
                 let left = View::rows(&slope[product * self.outputs..], rows, self.outputs, width);
                 let right = &weights[product * self.inputs * self.outputs..];
-                let right = View::rows(right, self.inputs, self.outputs, self.outputs);
+                let right = View::rows(right, self.outputs, self.inputs, self.inputs);
                 let target = &mut target[product * self.inputs..];
-                multiply(target, self.input.width, add, left, right.transposed());
+                multiply(target, self.input.width, add, left, right);
             }
             arena.put_gradient(self.input, target);
         }

@@ -6,6 +6,7 @@ use candle_core::D;
 use crate::engine::net::{NetBuilder, Step, Value};
 use crate::engine::plain::Plain;
 use crate::engine::shard::{Arena, Lane, Shard};
+use crate::engine::simd::vectorised;
 use crate::error::Result;
 
 /// Which part of a value is stretched.
@@ -61,12 +62,7 @@ impl Step for Stretch {
         }
         let rows = arena.value(value, shard).chunks_exact(value.width);
         for (output, part) in output.chunks_exact_mut(self.output.width).zip(rows) {
-            let part = &part[offset..offset + count];
-            for (output, part) in output.chunks_exact_mut(times).zip(part) {
-                for output in output {
-                    *output += self.sign * part;
-                }
-            }
+            add_repeated(output, &part[offset..offset + count], times, self.sign);
         }
         arena.put(self.output, output);
     }
@@ -88,10 +84,7 @@ impl Step for Stretch {
             }
             let slopes = slope.chunks_exact(self.output.width);
             for (target, slope) in target.chunks_exact_mut(value.width).zip(slopes) {
-                let target = &mut target[offset..offset + count];
-                for (target, slope) in target.iter_mut().zip(slope.chunks_exact(times)) {
-                    *target += self.sign * slope.iter().sum::<f32>();
-                }
+                add_sums(&mut target[offset..offset + count], slope, times, self.sign);
             }
             arena.put_gradient(value, target);
         }
@@ -110,4 +103,59 @@ impl Step for Stretch {
         plain.put(self.output, output);
         Ok(())
     }
+}
+
+/// `output += sign × part`, each number of the part repeated.
+fn add_repeated(output: &mut [f32], part: &[f32], times: usize, sign: f32) {
+    match times {
+        1 => add_repeated_so_often::<1>(output, part, sign),
+        2 => add_repeated_so_often::<2>(output, part, sign),
+        4 => add_repeated_so_often::<4>(output, part, sign),
+        8 => add_repeated_so_often::<8>(output, part, sign),
+        _ => {
+            for (output, part) in output.chunks_exact_mut(times).zip(part) {
+                output.iter_mut().for_each(|output| *output += sign * part);
+            }
+        }
+    }
+}
+
+/// With the number of repeats known, the loop is one of vectors.
+fn add_repeated_so_often<const TIMES: usize>(output: &mut [f32], part: &[f32], sign: f32) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (output, part) in output.as_chunks_mut::<TIMES>().0.iter_mut().zip(part) {
+                for output in output {
+                    *output += sign * part;
+                }
+            }
+        },
+    );
+}
+
+/// `target += sign × sums` of so many neighbours each.
+fn add_sums(target: &mut [f32], values: &[f32], times: usize, sign: f32) {
+    match times {
+        1 => add_sums_of::<1>(target, values, sign),
+        2 => add_sums_of::<2>(target, values, sign),
+        4 => add_sums_of::<4>(target, values, sign),
+        8 => add_sums_of::<8>(target, values, sign),
+        _ => {
+            for (target, values) in target.iter_mut().zip(values.chunks_exact(times)) {
+                *target += sign * values.iter().sum::<f32>();
+            }
+        }
+    }
+}
+
+fn add_sums_of<const TIMES: usize>(target: &mut [f32], values: &[f32], sign: f32) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (target, values) in target.iter_mut().zip(values.as_chunks::<TIMES>().0) {
+                *target += sign * values.iter().sum::<f32>();
+            }
+        },
+    );
 }
