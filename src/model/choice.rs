@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How the parts of a run became one model, judged on validation data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Choice {
-    /// The metric that decided; lower is better.
+    /// The metric that decided: a loss, of which less is better, or `ndcg`.
     pub metric: String,
     /// What the whole model reaches.
     pub value: f64,
@@ -30,8 +30,9 @@ pub(crate) struct Chosen {
 impl Choice {
     /// The baseline that is better than the model, where there is one.
     pub(crate) fn lost_to(&self) -> Option<&(String, f64)> {
-        let better = self.baselines.iter().filter(|(_, value)| *value < self.value);
-        better.min_by(|one, other| one.1.total_cmp(&other.1))
+        let sign = if self.metric == "ndcg" { -1.0 } else { 1.0 };
+        let better = self.baselines.iter().filter(|(_, value)| sign * value < sign * self.value);
+        better.min_by(|one, other| (sign * one.1).total_cmp(&(sign * other.1)))
     }
 }
 
@@ -51,5 +52,8 @@ mod tests {
         assert_eq!(choice(0.2).lost_to(), None);
         assert_eq!(choice(0.4).lost_to(), Some(&baselines[1]));
         assert_eq!(choice(0.6).lost_to(), Some(&baselines[1]));
+        let higher = |value| Choice { metric: "ndcg".into(), ..choice(value) };
+        assert_eq!(higher(0.6).lost_to(), None);
+        assert_eq!(higher(0.2).lost_to(), Some(&baselines[0]));
     }
 }

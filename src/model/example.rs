@@ -201,7 +201,7 @@ fn sample(model: &Model, train: &Table) -> Result<Table> {
     match model {
         Model::Classification(model) => Ok(few_rows(train, &model.spec.features[0], None)),
         Model::Ranking(model) => {
-            Ok(few_rows(train, &model.spec.features, model.spec.data.query.as_deref()))
+            Ok(few_rows(train, &model.spec.features[0], model.spec.data.query.as_deref()))
         }
         Model::Forecasting(model) => history(model, train),
     }

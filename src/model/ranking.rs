@@ -1,4 +1,8 @@
-//! The ranking model: fitted preprocessing, and a net or trees, from a table to a score a row.
+//! The ranking model: members with their fitted preprocessing, from a table to a score a row.
+//!
+//! A score is a function of its row alone: rows of a query may come in any order, together or one by one.
+
+mod member;
 
 use std::collections::BTreeMap;
 
@@ -6,26 +10,24 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{ColumnKind, DataSettings, Table};
-use crate::error::Result;
-use crate::model::boosted::{self, Columns};
+use crate::error::{Error, Result};
 use crate::model::classification::chunks;
 use crate::model::features::{Features, Inputs};
 use crate::model::labels::{query_groups, relevance_of};
-use crate::model::nets::{Mlp, MlpShape, encoded};
-use crate::trees;
+
+pub(crate) use member::{Body, Member, scores};
 
 /// What `mlx/model.json` holds of a ranking model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Spec {
-    /// The estimator, as in `model.kind`.
+    /// As in `model.kind`.
     pub kind: String,
     /// How the training data was read, so that new files are read the same way.
     pub data: DataSettings,
     pub kinds: BTreeMap<String, ColumnKind>,
-    pub features: Features,
-    /// Absent where the model is trees.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub net: Option<MlpShape>,
+    /// Fitted preprocessing. Members that were fitted alike share one; the baseline reads the first.
+    pub features: Vec<Features>,
+    pub members: Vec<Member>,
     /// The baseline. Absent where no feature is a number.
     pub best_feature: Option<BestFeature>,
 }
@@ -42,13 +44,7 @@ pub(crate) struct BestFeature {
 pub(crate) struct RankingModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
-    estimator: Estimator,
-}
-
-#[derive(Clone, Debug)]
-enum Estimator {
-    Net(Mlp),
-    Trees(trees::Model),
+    scorers: Vec<member::Scorer>,
 }
 
 impl RankingModel {
@@ -57,22 +53,77 @@ impl RankingModel {
         weights: BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self> {
-        let estimator = match &spec.net {
-            Some(shape) => Estimator::Net(Mlp::from_weights(shape, &weights, device)?),
-            None => Estimator::Trees(boosted::from_weights(&weights)?),
-        };
-        Ok(Self { spec, weights, estimator })
+        let numbers = spec.features.first().map_or(0, |features| features.numbers.len());
+        let fits =
+            |member: &Member| member.features < spec.features.len() && member.factor.is_finite();
+        let whole = !spec.members.is_empty()
+            && spec.members.iter().all(fits)
+            && spec.best_feature.as_ref().is_none_or(|best| best.number < numbers);
+        if !whole {
+            return Err(Error::user("the model's description contradicts itself")
+                .hint("its mlx/model.json was changed or cut short: `mlx models verify`"));
+        }
+        let scorers = spec.members.iter().map(|member| member.scorer(&weights, device));
+        let scorers = scorers.collect::<Result<_>>()?;
+        Ok(Self { spec, weights, scorers })
+    }
+
+    /// A model of one member, with its features the only ones of the spec, and its own weights.
+    pub(crate) fn of_one(
+        spec: &Spec,
+        body: Body,
+        weights: BTreeMap<String, Tensor>,
+        device: &Device,
+    ) -> Result<Self> {
+        let (name, kind) = (spec.kind.clone(), spec.kind.clone());
+        let weights =
+            weights.into_iter().map(|(key, tensor)| (format!("{name}/{key}"), tensor)).collect();
+        let members = vec![Member { name, kind, factor: 1.0, features: 0, body }];
+        Self::new(Spec { members, ..spec.clone() }, weights, device)
+    }
+
+    /// Models of one member each, by name and factor, as one; those that count for nothing are left out.
+    pub(crate) fn blend(
+        kind: &str,
+        parts: Vec<(String, f64, Self)>,
+        device: &Device,
+    ) -> Result<Self> {
+        let (mut features, mut members, mut weights) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut base = None;
+        for (name, factor, part) in parts.into_iter().filter(|(_, factor, _)| *factor > 0.0) {
+            let [member] = <[Member; 1]>::try_from(part.spec.members.clone())
+                .map_err(|_| Error::bug("what is blended has one member each"))?;
+            let own = part.spec.features[member.features].clone();
+            let place = features.iter().position(|known| *known == own).unwrap_or_else(|| {
+                features.push(own);
+                features.len() - 1
+            });
+            for (key, tensor) in part.weights {
+                if let Some(key) = key.strip_prefix(&format!("{}/", member.name)) {
+                    weights.insert(format!("{name}/{key}"), tensor);
+                }
+            }
+            members.push(Member { name, factor, features: place, ..member });
+            base.get_or_insert(part.spec);
+        }
+        let base = base.ok_or_else(|| Error::bug("a blend of nothing"))?;
+        Self::new(Spec { kind: kind.into(), features, members, ..base }, weights, device)
     }
 
     /// A score a row; the higher of a query's comes first.
     pub(crate) fn score(&self, table: &Table) -> Result<Vec<f64>> {
         let mut answer = Vec::with_capacity(table.rows);
         for rows in chunks(table.rows) {
-            let inputs = Inputs::read(&self.spec.features, table, rows)?;
-            answer.extend(match &self.estimator {
-                Estimator::Net(net) => scores(net, &self.spec.features, &inputs)?,
-                Estimator::Trees(trees) => trees.predict(&Columns::new(&inputs).as_columns())?,
-            });
+            let mut sums = vec![0.0; rows.len()];
+            for (at, features) in self.spec.features.iter().enumerate() {
+                let inputs = Inputs::read(features, table, rows.clone())?;
+                let readers = self.spec.members.iter().zip(&self.scorers);
+                for (member, scorer) in readers.filter(|(member, _)| member.features == at) {
+                    let own = scorer.scores(features, &inputs)?;
+                    sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += member.factor * own);
+                }
+            }
+            answer.extend(sums);
         }
         Ok(answer)
     }
@@ -82,7 +133,7 @@ impl RankingModel {
         let Some(best) = &self.spec.best_feature else { return Ok(vec![]) };
         let mut answer = Vec::with_capacity(table.rows);
         for rows in chunks(table.rows) {
-            let inputs = Inputs::read(&self.spec.features, table, rows)?;
+            let inputs = Inputs::read(&self.spec.features[0], table, rows)?;
             answer.extend((0..inputs.rows).map(|row| best.score(&inputs, row)));
         }
         Ok(vec![("best_feature".into(), answer)])
@@ -108,15 +159,4 @@ impl BestFeature {
             (false, false) => -value,
         }
     }
-}
-
-/// The mean of the members' scores.
-pub(crate) fn scores(net: &Mlp, features: &Features, inputs: &Inputs) -> Result<Vec<f64>> {
-    let mut answer = Vec::with_capacity(inputs.rows);
-    for rows in chunks(inputs.rows) {
-        let output = net.score(encoded(features, inputs, &rows.collect::<Vec<_>>()))?;
-        let mean: Vec<f32> = output.mean(1)?.flatten_all()?.to_vec1()?;
-        answer.extend(mean.into_iter().map(f64::from));
-    }
-    Ok(answer)
 }

@@ -10,7 +10,7 @@ use crate::engine::{Mode, Parameters, StepKey};
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::nets::{Mlp, MlpSettings, MlpShape, encoded};
-use crate::model::ranking::{RankingModel, Spec, scores};
+use crate::model::ranking::{Body, RankingModel, Spec, scores};
 use crate::sys::random::{Purpose, stream};
 use crate::train::learner::{Defaults, Learner, Validation};
 
@@ -41,10 +41,9 @@ impl NetLearner {
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
-        let Prepared { mut spec, train, valid } = prepared;
-        let shape = MlpShape::new(&spec.features, mlp, 1);
+        let Prepared { spec, train, valid } = prepared;
+        let shape = MlpShape::new(&spec.features[0], mlp, 1);
         let net = Mlp::init(&shape, mlp.dropout, device, &mut stream(seed, Purpose::Init, 0))?;
-        spec.net = Some(shape);
         let Recipe { loss, learning_rate, weight_decay } = *recipe;
         let queries = train.to_order().into_iter();
         let queries = queries
@@ -88,19 +87,20 @@ impl Learner for NetLearner {
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
         let rows: Vec<usize> =
             units.iter().flat_map(|&unit| self.queries[unit].0.iter().copied()).collect();
-        let batch = encoded(&self.spec.features, &self.train.inputs, &rows);
+        let batch = encoded(&self.spec.features[0], &self.train.inputs, &rows);
         let output = self.net.forward(batch, Mode::Train(StepKey(random.next_u64())))?;
         self.loss.of(units.iter().map(|&unit| &self.queries[unit].1), &output)
     }
 
     fn validate(&self) -> Result<Validation> {
-        let answer = scores(&self.net, &self.spec.features, &self.valid.inputs)?;
+        let answer = scores(&self.net, &self.spec.features[0], &self.valid.inputs)?;
         Ok(validation(&self.valid, &answer))
     }
 
     fn model(&self) -> Result<Model> {
         let weights = self.parameters().snapshot()?;
+        let body = Body::Net(self.net.shape().clone());
         let device = self.parameters().device();
-        Ok(Model::Ranking(RankingModel::new(self.spec.clone(), weights, device)?))
+        Ok(Model::Ranking(RankingModel::of_one(&self.spec, body, weights, device)?))
     }
 }

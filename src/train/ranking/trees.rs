@@ -8,7 +8,7 @@ use super::{Judged, Prepared, validation};
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::boosted::{self, Columns};
-use crate::model::ranking::{RankingModel, Spec};
+use crate::model::ranking::{Body, RankingModel, Spec};
 use crate::train::boosting::{Boosted, TreesLearner, check_device};
 use crate::train::estimator::{Estimator, Request};
 use crate::train::learner::{Learner, Validation};
@@ -88,6 +88,6 @@ impl Boosted for Queries {
     }
 
     fn model(&self, weights: BTreeMap<String, Tensor>) -> Result<Model> {
-        Ok(Model::Ranking(RankingModel::new(self.spec.clone(), weights, &Device::Cpu)?))
+        Ok(Model::Ranking(RankingModel::of_one(&self.spec, Body::Trees, weights, &Device::Cpu)?))
     }
 }
