@@ -3,8 +3,10 @@
 //! `cargo bench --bench training` trains each workload in turn with the peer program, for several
 //! rounds, so that a drifting machine drifts for all. The peer is `run_torch.py`, whose path is
 //! `MLX_TORCH_PEER`, run by the Python of `MLX_TORCH_PYTHON`, which has torch; without them the table
-//! has mlx's half. `MLX_BENCH_ROUNDS` and `MLX_BENCH_SECONDS` say how often and how long, and
-//! `MLX_THREADS` on how many cores.
+//! has mlx's half. `MLX_BENCH_ROUNDS` and `MLX_BENCH_SECONDS` say how often and how long,
+//! `MLX_THREADS` on how many cores, `MLX_BENCH_WORKLOADS` which (a part of their names; all if
+//! absent). With `MLX_BENCH_COMPILE=1` the peer trains through `torch.compile` too, which needs a C++
+//! compiler and, the first time, minutes; a dash is where it doesn't run.
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its answer")]
 
 use std::env::var;
@@ -33,6 +35,8 @@ struct Figures {
     ours: Vec<f64>,
     plain: Vec<f64>,
     fused: Vec<f64>,
+    /// None where the peer's compiler gives up.
+    compiled: Vec<Option<f64>>,
 }
 
 fn main() {
@@ -42,9 +46,12 @@ fn main() {
     let threads = setting("MLX_THREADS", cores as f64) as usize;
     let time = Duration::from_secs_f64(seconds);
     let peer = Peer::here(seconds, threads);
+    let compile = peer.is_some() && setting("MLX_BENCH_COMPILE", 0.0) > 0.0;
+    let wanted = var("MLX_BENCH_WORKLOADS").unwrap_or_default();
 
     // Those without dropout are trained once and stand in both tables.
     let rows: Vec<(usize, f64)> = (0..WORKLOADS.len())
+        .filter(|at| WORKLOADS[*at].0.contains(&wanted) || WORKLOADS[*at].2.contains(&wanted))
         .flat_map(|at| if WORKLOADS[at].4 { vec![(at, 0.1), (at, 0.0)] } else { vec![(at, 0.0)] })
         .collect();
     let mut figures: Vec<Figures> = rows.iter().map(|_| Figures::default()).collect();
@@ -57,8 +64,15 @@ fn main() {
             let ours = ours.and_then(|mut training| training.run(time, threads));
             figures.ours.push(ours.expect("a workload trains"));
             if let Some(peer) = &peer {
-                figures.plain.push(peer.run(name, batch, dropout, "adamw"));
-                figures.fused.push(peer.run(name, batch, dropout, "fused"));
+                let eager = |optimiser| {
+                    let figure = peer.run(name, batch, dropout, optimiser, "eager");
+                    figure.unwrap_or_else(|output| panic!("the peer has no figure: {output}"))
+                };
+                figures.plain.push(eager("adamw"));
+                figures.fused.push(eager("fused"));
+                if compile {
+                    figures.compiled.push(peer.run(name, batch, dropout, "fused", "compile").ok());
+                }
             }
         }
     }
@@ -71,7 +85,8 @@ fn main() {
     println!("matrix products alone: {:.0} GFLOP/s, spread {:.0} %", peak / 1e9, spread(&peaks));
     for dropout in [0.1, 0.0] {
         println!("\ndropout {dropout}, units a second");
-        let columns = ["mlx", "spread", "torch", "fused", "spread", "ratio", "of peak"];
+        let columns =
+            ["mlx", "spread", "torch", "fused", "spread", "ratio", "compiled", "ratio", "of peak"];
         println!("{:<37} {}", "", columns.map(|column| format!("{column:>8}")).join(" "));
         let mut logarithms = vec![];
         for (figures, &(at, row)) in figures.iter().zip(&rows) {
@@ -91,6 +106,14 @@ fn main() {
                 line += &format!(" {plain:>8.0} {fused:>8.0} {spread:>7.0}% {ratio:>8.2}");
             } else {
                 line += &" ".repeat(36);
+            }
+            let compiled: Option<Vec<f64>> = figures.compiled.iter().copied().collect();
+            match compiled.filter(|compiled| !compiled.is_empty()) {
+                Some(compiled) => {
+                    let compiled = median(&compiled);
+                    line += &format!(" {compiled:>8.0} {:>8.2}", ours / compiled);
+                }
+                None => line += &format!(" {:>8} {:>8}", "-", "-"),
             }
             if let Some(operations) = products_of(workload) {
                 line += &format!(" {:>7.0}%", 100.0 * operations * ours / peak);
@@ -118,21 +141,27 @@ impl Peer {
         Some(Self { python, script, seconds, threads })
     }
 
-    fn run(&self, workload: &str, batch: usize, dropout: f64, optimiser: &str) -> f64 {
+    /// Units a second; or what it printed instead of a figure.
+    fn run(
+        &self,
+        workload: &str,
+        batch: usize,
+        dropout: f64,
+        optimiser: &str,
+        mode: &str,
+    ) -> Result<f64, String> {
         let output = Command::new(&self.python)
             .arg(&self.script)
             .args(["--workload", workload, "--batch", &batch.to_string(), "--optim", optimiser])
             .args(["--dropout", &dropout.to_string(), "--seconds", &self.seconds.to_string()])
-            .args(["--threads", &self.threads.to_string()])
+            .args(["--threads", &self.threads.to_string(), "--mode", mode])
             .output()
             .expect("the peer's Python starts");
         let line = String::from_utf8_lossy(&output.stdout);
         let found = line.split_once("\"rows_per_s\": ").and_then(|(_, rest)| {
             rest.split([',', '}']).next().and_then(|number| number.trim().parse().ok())
         });
-        found.unwrap_or_else(|| {
-            panic!("the peer has no figure: {line}{}", String::from_utf8_lossy(&output.stderr))
-        })
+        found.ok_or_else(|| format!("{line}{}", String::from_utf8_lossy(&output.stderr)))
     }
 }
 

@@ -1,4 +1,5 @@
-//! What `benches/training.rs` measures: the training workloads that PyTorch is compared on.
+//! What `benches/training.rs` and `benches/ops.rs` measure: the training workloads that PyTorch is compared on, and
+//! the hot operations one at a time.
 //!
 //! A benchmark is a crate of its own and sees public items alone, and the engine has none. So this
 //! room is the one hidden door: it names workloads and answers with numbers, and nothing of the engine
@@ -6,6 +7,7 @@
 //! use to anybody else, into every installed `mlx`; what no one calls from there the linker leaves out.
 
 mod nets;
+mod ops;
 mod sources;
 
 use std::time::{Duration, Instant};
@@ -20,6 +22,8 @@ use crate::engine::{Mode, Parameters, StepKey, peak};
 use crate::error::Result;
 use crate::train::adamw::{AdamW, Moments};
 use sources::Source;
+
+pub use ops::{Op, Work};
 
 /// Steps before the clock starts.
 const WARM_UP: usize = 10;

@@ -62,8 +62,13 @@ pub(crate) const DEVELOPMENT: &[&str] = &[
     "MLX_PYTHON",
     "MLX_SHARED",
     "MLX_REWRITE",
+    "MLX_BENCH_COMPILE",
+    "MLX_BENCH_PEER",
+    "MLX_BENCH_PEER_MLFLOW",
+    "MLX_BENCH_PYTHON",
     "MLX_BENCH_ROUNDS",
     "MLX_BENCH_SECONDS",
+    "MLX_BENCH_WORKLOADS",
     "MLX_TORCH_PEER",
     "MLX_TORCH_PYTHON",
 ];

@@ -114,7 +114,9 @@ fn add_repeated(output: &mut [f32], part: &[f32], times: usize, sign: f32) {
         8 => add_repeated_so_often::<8>(output, part, sign),
         _ => {
             for (output, part) in output.chunks_exact_mut(times).zip(part) {
-                output.iter_mut().for_each(|output| *output += sign * part);
+                for output in output {
+                    *output += sign * part;
+                }
             }
         }
     }
