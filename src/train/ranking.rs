@@ -13,14 +13,15 @@ use crate::metrics::{mean, ndcg, ranked_queries};
 use crate::model::features::{Features, Inputs, NumberStyle};
 use crate::model::labels::{query_groups, relevance_of};
 use crate::model::ranking::{BestFeature, Spec};
+use crate::train::course::{ESTIMATORS, SEEDS};
 use crate::train::estimator::{Candidate, Offer, Request};
 use crate::train::learner::Validation;
 
 pub(super) const OFFER: Offer = Offer {
     estimators: &[mlp::ESTIMATOR, trees::ESTIMATOR, linear::ESTIMATOR],
-    shared: &[],
+    shared: &[ESTIMATORS, SEEDS],
     check: |_| Ok(()),
-    // Nets and trees err in different queries. A linear scorer errs where the nets do, only more often.
+    // Nets and trees err in different queries. A linear scorer errs where the nets do, only more often (ADR 12).
     auto: |_| vec![Candidate { kind: "trees", share: 0.3 }, Candidate { kind: "mlp", share: 0.7 }],
     finish: finish::finish,
 };

@@ -191,6 +191,71 @@ fn a_ranker_learns_the_same_twice_and_survives_storage() {
     }
 }
 
+/// `auto` says what it is made of and what it is compared with, and is the same model twice.
+#[test]
+fn a_blend_of_rankers_says_what_it_is_made_of() {
+    let dataset = dataset(4);
+    let settings = DataSettings {
+        target: "grade".into(),
+        query: Some("query".into()),
+        ..DataSettings::default()
+    };
+    let told = "[trees]\nmin_rows_per_leaf = 5";
+    let train = || trained(Task::Ranking, &dataset, &settings, told, 7, 6);
+    let (first, second) = (train(), train());
+    let choice = first.choice.as_ref().unwrap();
+    assert_eq!(Some(choice), second.choice.as_ref());
+    let parts: Vec<&str> = choice.members.iter().map(|member| member.part.as_str()).collect();
+    assert_eq!(parts, ["trees", "mlp"]);
+    let weights: f64 = choice.members.iter().map(|member| member.weight).sum();
+    assert!((weights - 1.0).abs() < 1e-12);
+    assert_eq!(choice.baselines[0].0, "best_feature");
+    assert!(first.notices.is_empty() && choice.lost_to().is_none(), "{:?}", first.notices);
+
+    let score = |model: &Model| {
+        let Model::Ranking(model) = model else { unreachable!() };
+        model.score(&dataset.test).unwrap()
+    };
+    let answer = score(&first.model);
+    assert_eq!(bits(&answer), bits(&score(&second.model)));
+    assert_eq!(bits(&answer), bits(&score(&stored_and_read(&first.model))));
+    // Row by row as all at once: a score is a function of its row.
+    let Model::Ranking(model) = &first.model else { unreachable!() };
+    assert_eq!(model.spec.kind, "auto");
+    let alone = model.score(&dataset.test.take(&[9])).unwrap();
+    assert_eq!(bits(&alone), bits(&answer[9..10]));
+}
+
+#[test]
+fn a_ranker_that_loses_to_one_feature_says_so() {
+    // The grades of validation are the feature itself; those of training are noise in it.
+    let mut dataset = dataset(4);
+    let mut random = stream(9, Purpose::Sample, 0);
+    for table in [&mut dataset.train, &mut dataset.valid] {
+        table.columns.retain(|column| ["signal", "query", "grade"].contains(&column.name.as_str()));
+    }
+    let rows = dataset.valid.rows;
+    dataset.valid.columns[0].values =
+        Values::Numbers((0..rows).map(|row| (row % 8) as f64).collect());
+    dataset.valid.columns[2].values =
+        Values::Numbers((0..rows).map(|row| ((row % 8) / 2) as f64).collect());
+    let rows = dataset.train.rows;
+    dataset.train.columns[0].values =
+        Values::Numbers((0..rows).map(|_| f64::from(random.random_range(0..8_u8))).collect());
+    dataset.train.columns[2].values =
+        Values::Numbers((0..rows).map(|_| f64::from(random.random_range(0..4_u8))).collect());
+    let settings = DataSettings {
+        target: "grade".into(),
+        query: Some("query".into()),
+        ..DataSettings::default()
+    };
+    let finished = trained(Task::Ranking, &dataset, &settings, "kind = 'auto'", 7, 1);
+    let choice = finished.choice.unwrap();
+    // By luck the noise may have taught the right order, and then there is nothing to say.
+    assert_eq!(finished.notices.len(), usize::from(choice.value < choice.baselines[0].1));
+    assert!(choice.lost_to().is_none_or(|_| finished.notices[0].contains("best_feature 1.0000")));
+}
+
 /// Rows of a query need not lie side by side.
 #[test]
 fn trees_rank_scattered_queries_as_they_do_gathered_ones() {
@@ -352,16 +417,16 @@ fn lightgbm_rank() {
         ..DataSettings::default()
     };
     let mut sum = 0.0;
-    for seed in 1..=3 {
+    for seed in 1..=5 {
         let Some(dataset) = read(Task::Ranking, "lightgbm_rank", &settings) else {
             return skipped();
         };
-        let model = trained(Task::Ranking, &dataset, &settings, MLP, seed, 200).model;
+        let model = trained(Task::Ranking, &dataset, &settings, "kind = 'auto'", seed, 200).model;
         let Model::Ranking(model) = model else { unreachable!() };
         let queries = model.queries(&dataset.test).unwrap();
         let relevance = model.relevance(&dataset.test).unwrap();
         let scores = model.score(&dataset.test).unwrap();
         sum += ndcg(&ranked_queries(&relevance, &scores, &queries).unwrap(), 5).unwrap();
     }
-    assert!(sum / 3.0 >= 0.68, "{}", sum / 3.0);
+    assert!(sum / 5.0 >= 0.69, "{}", sum / 5.0);
 }
