@@ -1,11 +1,12 @@
-//! What `benches/training.rs` and `benches/ops.rs` measure: the training workloads that PyTorch is compared on, and
-//! the hot operations one at a time.
+//! What `benches/` measure: the training workloads that PyTorch is compared on, the hot operations one at
+//! a time, and data as it is read.
 //!
 //! A benchmark is a crate of its own and sees public items alone, and the engine has none. So this
 //! room is the one hidden door: it names workloads and answers with numbers, and nothing of the engine
 //! itself becomes an interface. A verb of the command line would carry the workloads, which are of no
 //! use to anybody else, into every installed `mlx`; what no one calls from there the linker leaves out.
 
+mod data;
 mod nets;
 mod ops;
 mod sources;
@@ -21,6 +22,7 @@ use crate::engine::threads::with_threads;
 use crate::engine::{Mode, Parameters, StepKey, peak};
 use crate::error::Result;
 use crate::train::adamw::{AdamW, Moments};
+pub use data::ingest;
 use sources::Source;
 
 pub use ops::{Op, Work};

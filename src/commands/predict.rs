@@ -1,9 +1,9 @@
 //! `mlx predict`: score a file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::resolve;
-use crate::data::{self, ReadOptions, Table};
+use crate::data::{self, ReadOptions, Table, Work, Writer};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::answers::answers;
@@ -27,13 +27,15 @@ pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Optio
         // What is to be predicted is not needed, and what stands in its column does not matter.
         kinds.remove(data.label());
     }
-    let input = data::read(&settings.input, &ReadOptions::of_model(&data, &kinds))?;
-    refuse_to_replace(&input, &settings.output)?;
-    let answers = answers(&resolved.model, &input, settings.rolling.as_ref())?;
-    for notice in &answers.notices {
-        ui.warn(notice);
-    }
-    data::write(&settings.output, settings.output_format.as_deref(), &answers.table)?;
+    refuse_to_replace(&settings.input, &settings.output)?;
+    let options = ReadOptions::of_model(&data, &kinds);
+    let scored = match &resolved.model {
+        // A row's class is its own, so any number of rows can be scored at a time.
+        model @ Model::Classification(_) if settings.rolling.is_none() => {
+            score_in_parts(model, settings, &options)?
+        }
+        model => score(model, settings, &options, ui)?,
+    };
     if settings.is_stdout() {
         return Ok(None);
     }
@@ -42,23 +44,77 @@ pub(crate) async fn predict(settings: &PredictSettings, ui: &Ui) -> Result<Optio
         digest: resolved.package.digest,
         input: settings.input.clone(),
         output: settings.output.clone(),
-        rows: input.rows,
-        predictions: answers.table.rows,
-        columns: answers.table.columns.into_iter().map(|column| column.name).collect(),
+        rows: scored.rows,
+        predictions: scored.predictions,
+        columns: scored.columns,
     }))
 }
 
+/// What was read and written.
+#[derive(Default)]
+struct Scored {
+    rows: usize,
+    predictions: usize,
+    columns: Vec<String>,
+}
+
+fn score(
+    model: &Model,
+    settings: &PredictSettings,
+    options: &ReadOptions,
+    ui: &Ui,
+) -> Result<Scored> {
+    let input = data::read(&settings.input, options)?;
+    let answers = answers(model, &input, settings.rolling.as_ref())?;
+    for notice in &answers.notices {
+        ui.warn(notice);
+    }
+    data::write(&settings.output, settings.output_format.as_deref(), &answers.table)?;
+    Ok(Scored { rows: input.rows, predictions: answers.table.rows, columns: names(&answers.table) })
+}
+
+/// Rows are read, scored and printed on all cores, and written in their order.
+fn score_in_parts(
+    model: &Model,
+    settings: &PredictSettings,
+    options: &ReadOptions,
+) -> Result<Scored> {
+    let mut scored = Scored::default();
+    // Made when there is something to write: a file that can't be read leaves no trace of one.
+    let mut writer: Option<Writer> = None;
+    let printing = Writer::printing_of(&settings.output, settings.output_format.as_deref())?;
+    let work = |input: &Table| {
+        let answers = answers(model, input, None)?.table;
+        Ok((names(&answers), answers.rows, printing.print(&answers)?))
+    };
+    let mut take = |(columns, rows, printed)| {
+        if writer.is_none() {
+            scored.columns = columns;
+            writer = Some(Writer::create(&settings.output, settings.output_format.as_deref())?);
+        }
+        scored.predictions += rows;
+        writer.as_mut().map_or(Ok(()), |writer| writer.append(printed))
+    };
+    let wanted = |name: &str| options.kinds.contains_key(name);
+    let mut work = Work { wanted: &wanted, work: &work, take: &mut take };
+    let rows = data::read_in_parts(&settings.input, options, &mut work)?;
+    writer.map_or(Ok(()), Writer::finish)?;
+    Ok(Scored { rows, ..scored })
+}
+
+fn names(table: &Table) -> Vec<String> {
+    table.columns.iter().map(|column| column.name.clone()).collect()
+}
+
 /// Writing the predictions may not cost the rows that they were made of.
-fn refuse_to_replace(input: &Table, output: &Path) -> Result<()> {
+fn refuse_to_replace(input: &Path, output: &Path) -> Result<()> {
     // What is not there yet is none of the files that were read; links and `..` are followed.
     let Ok(place) = output.canonicalize() else { return Ok(()) };
-    let read =
-        input.origin.files.iter().find(|(file, _)| {
-            place.is_file() && file.canonicalize().is_ok_and(|file| file == place)
-        });
-    match read {
-        None => Ok(()),
-        Some(_) => Err(Error::usage(format!(
+    let files = data::files(input)?;
+    let is_read = |file: &PathBuf| file.canonicalize().is_ok_and(|file| file == place);
+    match place.is_file() && files.iter().any(is_read) {
+        false => Ok(()),
+        true => Err(Error::usage(format!(
             "the predictions would replace {}, the file that they are made from",
             output.display()
         ))

@@ -6,11 +6,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::formats::{Format, check_names};
+use super::print::printers;
 use super::raw::{Raw, RawColumn, RawTable};
 use super::read::Gathered;
 use super::table::Origin;
 use super::texts::Texts;
-use super::write::printers;
+
 use super::{ReadOptions, Table};
 use crate::error::{Error, Result};
 

@@ -1,48 +1,248 @@
-//! A table into a file, whole or not at all, or to standard output.
+//! Tables into a file, whole or not at all, or to standard output.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Seek as _, Write};
+use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
+use arrow_ipc::writer::FileWriter;
+use flate2::write::GzEncoder;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+use tempfile::SpooledTempFile;
+
+use super::Table;
 use super::formats::{Format, to_batch, unpacked};
+use super::print::{csv, csv_header, json_lines};
 use super::storage::is_stdin;
-use super::table::Origin;
-use super::{Column, Table, Values};
 use crate::error::{Error, Result};
-use crate::sys::files;
+use crate::sys::files::Pending;
 
 /// Write a table as its file's name says, or as `format` where it says none; `-` is standard output,
 /// CSV by default.
 pub(crate) fn write(path: &Path, format: Option<&str>, table: &Table) -> Result<()> {
-    let format = match Format::said(path, format)? {
-        Some(format) => format,
-        None if is_stdin(path) => Format::Csv,
-        None => Format::of_name(path).ok_or_else(|| {
-            Error::file("write", path, "its name says no format")
-                .hint("name it .csv, .jsonl or .parquet, or give `--output-format`")
-        })?,
-    };
-    let content = match format {
-        Format::Csv => csv(table, delimiter(path))?,
-        Format::JsonLines => json_lines(table).into_bytes(),
-        Format::Parquet => parquet(table)?,
-        Format::Arrow => arrow(table)?,
-        Format::Svmlight => {
+    let mut writer = Writer::create(path, format)?;
+    let printed = writer.printing.print(table)?;
+    writer.append(printed)?;
+    writer.finish()
+}
+
+/// A file that grows by tables of the same columns, and is there once it is finished.
+pub(crate) struct Writer {
+    path: PathBuf,
+    printing: Printing,
+    encoder: Encoder,
+    packer: Packer,
+    sink: Sink,
+}
+
+/// How tables are printed, on any core.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Printing {
+    format: Format,
+    delimiter: u8,
+}
+
+/// A table that was printed.
+pub(crate) enum Printed {
+    Text { header: Vec<u8>, rows: Vec<u8> },
+    Batch(RecordBatch),
+}
+
+enum Encoder {
+    /// Nothing was written yet.
+    Fresh,
+    Text,
+    Parquet(Box<ArrowWriter<Vec<u8>>>),
+    Arrow(Box<FileWriter<Vec<u8>>>),
+}
+
+enum Packer {
+    None,
+    Gzip(GzEncoder<Vec<u8>>),
+    Zstd(zstd::Encoder<'static, Vec<u8>>),
+}
+
+enum Sink {
+    File(Pending),
+    /// Standard output, or a pipe or a device such as `/dev/stdout`, which can't be replaced: what goes
+    /// there goes when it is whole. What is long waits in a temporary file.
+    Spool(SpooledTempFile),
+}
+
+impl Printing {
+    pub(crate) fn print(self, table: &Table) -> Result<Printed> {
+        Ok(match self.format {
+            Format::Csv => Printed::Text {
+                header: csv_header(table, self.delimiter)?,
+                rows: csv(table, self.delimiter)?,
+            },
+            Format::JsonLines => {
+                Printed::Text { header: Vec::new(), rows: json_lines(table).into_bytes() }
+            }
+            Format::Parquet | Format::Arrow | Format::Svmlight => Printed::Batch(to_batch(table)?),
+        })
+    }
+}
+
+impl Writer {
+    pub(crate) fn create(path: &Path, format: Option<&str>) -> Result<Self> {
+        const IN_MEMORY: usize = 64 << 20;
+        let printing = Self::printing_of(path, format)?;
+        let packer = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("gz") => Packer::Gzip(GzEncoder::new(Vec::new(), flate2::Compression::default())),
+            Some("zst") => Packer::Zstd(
+                zstd::Encoder::new(Vec::new(), 0)
+                    .map_err(|error| Error::io("write", path, &error))?,
+            ),
+            _ => Packer::None,
+        };
+        let sink = if is_stdin(path) || is_special(path) {
+            Sink::Spool(SpooledTempFile::new(IN_MEMORY))
+        } else {
+            Sink::File(Pending::create(path)?)
+        };
+        Ok(Self { path: path.to_owned(), printing, encoder: Encoder::Fresh, packer, sink })
+    }
+
+    /// How tables are printed for a file of this name.
+    pub(crate) fn printing_of(path: &Path, format: Option<&str>) -> Result<Printing> {
+        let format = match Format::said(path, format)? {
+            Some(format) => format,
+            None if is_stdin(path) => Format::Csv,
+            None => Format::of_name(path).ok_or_else(|| {
+                Error::file("write", path, "its name says no format")
+                    .hint("name it .csv, .jsonl or .parquet, or give `--output-format`")
+            })?,
+        };
+        if format == Format::Svmlight {
             return Err(Error::file("write", path, "mlx reads svmlight and does not write it")
                 .hint("name it .csv, .jsonl or .parquet"));
         }
-    };
-    if is_stdin(path) {
-        return to_stdout(&content);
+        Ok(Printing { format, delimiter: delimiter(path) })
     }
-    let content = pack(path, content)?;
-    if is_special(path) {
-        return std::fs::write(path, &content).map_err(|error| Error::io("write", path, &error));
+
+    /// The rows below those that were appended before.
+    pub(crate) fn append(&mut self, printed: Printed) -> Result<()> {
+        match printed {
+            Printed::Text { header, rows } => {
+                if matches!(self.encoder, Encoder::Fresh) {
+                    self.encoder = Encoder::Text;
+                    self.put(&header)?;
+                }
+                self.put(&rows)
+            }
+            Printed::Batch(batch) => {
+                if matches!(self.encoder, Encoder::Fresh) {
+                    self.encoder = Encoder::of_batches(self.printing.format, &batch)?;
+                }
+                let bytes = self.encoder.encode(&batch)?;
+                self.put(&bytes)
+            }
+        }
     }
-    files::write_atomic(path, &content)
+
+    /// All of it to where it belongs.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        let last = std::mem::replace(&mut self.encoder, Encoder::Fresh).finish()?;
+        self.put(&last)?;
+        let path = self.path;
+        let failed = |error: io::Error| Error::io("write", &path, &error);
+        let rest = match self.packer {
+            Packer::None => Vec::new(),
+            Packer::Gzip(encoder) => encoder.finish().map_err(failed)?,
+            Packer::Zstd(encoder) => encoder.finish().map_err(failed)?,
+        };
+        match self.sink {
+            Sink::File(mut file) => {
+                file.write_all(&rest).map_err(failed)?;
+                file.finish()
+            }
+            Sink::Spool(mut spool) => {
+                spool.write_all(&rest).and_then(|()| spool.rewind()).map_err(failed)?;
+                if is_stdin(&path) {
+                    return to_stdout(&mut spool);
+                }
+                let copied =
+                    File::options().write(true).truncate(true).open(&path).and_then(|mut file| {
+                        io::copy(&mut spool, &mut file)?;
+                        file.flush()
+                    });
+                copied.map_err(failed)
+            }
+        }
+    }
+
+    /// Bytes on their way, packed where the name says so.
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut put = || -> io::Result<()> {
+            let packed;
+            let bytes = match &mut self.packer {
+                Packer::None => bytes,
+                Packer::Gzip(encoder) => {
+                    encoder.write_all(bytes)?;
+                    packed = std::mem::take(encoder.get_mut());
+                    &packed
+                }
+                Packer::Zstd(encoder) => {
+                    encoder.write_all(bytes)?;
+                    packed = std::mem::take(encoder.get_mut());
+                    &packed
+                }
+            };
+            match &mut self.sink {
+                Sink::File(file) => file.write_all(bytes),
+                Sink::Spool(spool) => spool.write_all(bytes),
+            }
+        };
+        put().map_err(|error| Error::io("write", &self.path, &error))
+    }
 }
 
-/// A pipe or a device, such as `/dev/stdout`: written to, where a file would be replaced.
+impl Encoder {
+    fn of_batches(format: Format, batch: &RecordBatch) -> Result<Self> {
+        if format == Format::Arrow {
+            let writer = FileWriter::try_new(Vec::new(), &batch.schema());
+            return Ok(Self::Arrow(Box::new(writer.map_err(|error| cannot_encode(&error))?)));
+        }
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties));
+        Ok(Self::Parquet(Box::new(writer.map_err(|error| cannot_encode(&error))?)))
+    }
+
+    /// What of the file is ready when the batch is in it.
+    fn encode(&mut self, batch: &RecordBatch) -> Result<Vec<u8>> {
+        match self {
+            Self::Parquet(writer) => {
+                writer.write(batch).map_err(|error| cannot_encode(&error))?;
+                Ok(std::mem::take(writer.inner_mut()))
+            }
+            Self::Arrow(writer) => {
+                writer.write(batch).map_err(|error| cannot_encode(&error))?;
+                Ok(std::mem::take(writer.get_mut()))
+            }
+            Self::Fresh | Self::Text => Err(Error::bug("a table was printed in two ways")),
+        }
+    }
+
+    fn finish(self) -> Result<Vec<u8>> {
+        match self {
+            Self::Fresh | Self::Text => Ok(Vec::new()),
+            Self::Parquet(writer) => writer.into_inner().map_err(|error| cannot_encode(&error)),
+            Self::Arrow(mut writer) => writer
+                .finish()
+                .and_then(|()| writer.into_inner())
+                .map_err(|error| cannot_encode(&error)),
+        }
+    }
+}
+
+fn cannot_encode(error: &dyn std::fmt::Display) -> Error {
+    Error::bug(format!("cannot write a table: {error}"))
+}
+
+/// A pipe or a device: written to, where a file would be replaced.
 fn is_special(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
@@ -55,138 +255,11 @@ fn delimiter(path: &Path) -> u8 {
     }
 }
 
-fn csv(table: &Table, delimiter: u8) -> Result<Vec<u8>> {
-    let failed = |error: &dyn std::fmt::Display| Error::bug(format!("cannot write CSV: {error}"));
-    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
-    writer
-        .write_record(table.columns.iter().map(|column| &column.name))
-        .map_err(|error| failed(&error))?;
-    let printers: Vec<Printer<'_>> = printers(table);
-    let mut cell = String::new();
-    for row in 0..table.rows {
-        for printer in &printers {
-            cell.clear();
-            printer.print(row, &mut cell);
-            writer.write_field(&cell).map_err(|error| failed(&error))?;
-        }
-        writer.write_record(None::<&[u8]>).map_err(|error| failed(&error))?;
-    }
-    writer.into_inner().map_err(|error| failed(&error))
-}
-
-fn json_lines(table: &Table) -> String {
-    let keys: Vec<String> = table
-        .columns
-        .iter()
-        .map(|column| serde_json::Value::from(column.name.as_str()).to_string())
-        .collect();
-    let printers = printers(table);
-    let (mut text, mut cell) = (String::new(), String::new());
-    for row in 0..table.rows {
-        text.push('{');
-        for (at, (key, printer)) in keys.iter().zip(&printers).enumerate() {
-            let comma = if at > 0 { "," } else { "" };
-            cell.clear();
-            printer.print_json(row, &mut cell);
-            let _ = write!(text, "{comma}{key}:{cell}");
-        }
-        text.push_str("}\n");
-    }
-    text
-}
-
-fn parquet(table: &Table) -> Result<Vec<u8>> {
-    use parquet::arrow::ArrowWriter;
-    use parquet::basic::Compression;
-    use parquet::file::properties::WriterProperties;
-
-    let failed = |error| Error::bug(format!("cannot write Parquet: {error}"));
-    let batch = to_batch(table)?;
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let mut content = Vec::new();
-    let mut writer =
-        ArrowWriter::try_new(&mut content, batch.schema(), Some(properties)).map_err(failed)?;
-    writer.write(&batch).map_err(failed)?;
-    writer.close().map_err(failed)?;
-    Ok(content)
-}
-
-fn arrow(table: &Table) -> Result<Vec<u8>> {
-    let failed = |error| Error::bug(format!("cannot write Arrow: {error}"));
-    let batch = to_batch(table)?;
-    let mut writer =
-        arrow_ipc::writer::FileWriter::try_new(Vec::new(), &batch.schema()).map_err(failed)?;
-    writer.write(&batch).map_err(failed)?;
-    writer.finish().map_err(failed)?;
-    writer.into_inner().map_err(failed)
-}
-
-/// How the cells of one column are printed.
-pub(super) struct Printer<'a> {
-    column: &'a Column,
-    origin: &'a Origin,
-}
-
-pub(super) fn printers(table: &Table) -> Vec<Printer<'_>> {
-    table.columns.iter().map(|column| Printer { column, origin: &table.origin }).collect()
-}
-
-impl Printer<'_> {
-    fn print(&self, row: usize, cell: &mut String) {
-        if self.column.values.is_missing(row) {
-            return;
-        }
-        match &self.column.values {
-            Values::Numbers(values) => number(values[row], cell),
-            Values::Texts(texts) => cell.push_str(texts.get(row).unwrap_or_default()),
-            Values::Times(values) => {
-                cell.push_str(&self.origin.time_text(&self.column.name, values[row]));
-            }
-        }
-    }
-
-    /// As a JSON value.
-    pub(super) fn print_json(&self, row: usize, json: &mut String) {
-        match &self.column.values {
-            values if values.is_missing(row) => json.push_str("null"),
-            Values::Numbers(values) => number(values[row], json),
-            Values::Texts(_) | Values::Times(_) => {
-                let mut cell = String::new();
-                self.print(row, &mut cell);
-                let _ = write!(json, "{}", serde_json::Value::from(cell));
-            }
-        }
-    }
-}
-
-/// The shortest digits that read back as the same number.
-fn number(value: f64, cell: &mut String) {
-    let size = value.abs();
-    let _ = if size != 0.0 && !(1e-5..1e16).contains(&size) {
-        write!(cell, "{value:e}")
-    } else {
-        write!(cell, "{value}")
-    };
-}
-
-fn pack(path: &Path, content: Vec<u8>) -> Result<Vec<u8>> {
-    let failed = |error| Error::file("write", path, error);
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("gz") => {
-            let mut encoder =
-                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-            encoder.write_all(&content).and_then(|()| encoder.finish()).map_err(failed)
-        }
-        Some("zst") => zstd::encode_all(content.as_slice(), 0).map_err(failed),
-        _ => Ok(content),
-    }
-}
-
 /// A reader that has gone away ends the output quietly.
-fn to_stdout(content: &[u8]) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(content).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+fn to_stdout(content: &mut impl io::Read) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match io::copy(content, &mut stdout).and_then(|_| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::user(format!("cannot write to standard output: {error}"))
                 .hint("make room where it goes, or name a file"))
         }

@@ -63,6 +63,7 @@ pub(crate) const DEVELOPMENT: &[&str] = &[
     "MLX_SHARED",
     "MLX_REWRITE",
     "MLX_BENCH_COMPILE",
+    "MLX_BENCH_MEGABYTES",
     "MLX_BENCH_PEER",
     "MLX_BENCH_PEER_MLFLOW",
     "MLX_BENCH_PYTHON",

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -10,19 +10,51 @@ use crate::error::{Error, Result};
 
 /// Write a file so that a reader, or a crash, sees the old content or the new and nothing between.
 pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
-    let folder =
-        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let attempt = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".mlx-").tempfile_in(folder)?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        // `tempfile` makes files that only their owner reads; an artefact is as readable as any other file.
-        readable_by_all(file.as_file())?;
-        file.persist(path).map_err(|error| error.error)?;
-        sync_folder(folder)
-    };
-    attempt().map_err(|error| Error::io("write", path, &error))
+    let mut file = Pending::create(path)?;
+    file.write_all(content).map_err(|error| Error::io("write", path, &error))?;
+    file.finish()
+}
+
+/// A file that takes its place when it is finished; dropped before, it leaves nothing.
+pub(crate) struct Pending {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl Pending {
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let folder = folder_of(path);
+        let file = fs::create_dir_all(folder)
+            .and_then(|()| tempfile::Builder::new().prefix(".mlx-").tempfile_in(folder))
+            .map_err(|error| Error::io("write", path, &error))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        let Self { file, path } = self;
+        let attempt = || -> std::io::Result<()> {
+            file.as_file().sync_all()?;
+            // `tempfile` makes files that only their owner reads; an artefact is as readable as any other file.
+            readable_by_all(file.as_file())?;
+            file.persist(&path).map_err(|error| error.error)?;
+            sync_folder(folder_of(&path))
+        };
+        attempt().map_err(|error| Error::io("write", &path, &error))
+    }
+}
+
+impl Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {

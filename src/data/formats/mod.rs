@@ -118,13 +118,39 @@ impl Format {
             Self::Svmlight => svmlight::read(input, storage, reading.options),
         }?;
         if table.rows == 0 {
-            return Err(Error::file("read", &name, "it has a header and no rows")
-                .hint("check how the file was made"));
+            return Err(no_rows(&name));
         }
         // Whoever has not asked on the way asks now.
         reading.kinds(&table, &name)?;
         Ok(table)
     }
+}
+
+/// The rows of a file some at a time where its format allows it, else all at once; see
+/// [`csv::read_in_parts`].
+pub(crate) fn read_in_parts(
+    input: Input,
+    storage: &dyn Storage,
+    reading: &mut Reading<'_>,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+    give: &mut csv::Give<'_>,
+) -> Result<()> {
+    let format = Format::detect(&input, reading.options)?;
+    if format != Format::Csv {
+        give(vec![(0, format.read(input, storage, reading)?)])?;
+        return Ok(());
+    }
+    let name = input.name.clone();
+    let mut rows = 0;
+    csv::read_in_parts(input, reading, wanted, &mut |tables| {
+        rows += tables.iter().map(|(_, table)| table.rows).sum::<usize>();
+        give(tables)
+    })?;
+    if rows == 0 { Err(no_rows(&name)) } else { Ok(()) }
+}
+
+fn no_rows(name: &Path) -> Error {
+    Error::file("read", name, "it has a header and no rows").hint("check how the file was made")
 }
 
 /// Whether mlx knows a format of this name.

@@ -27,6 +27,8 @@ use crate::data::infer::{Guessing, why_an_id};
 use crate::data::raw::{Raw, RawColumn, RawTable};
 use crate::data::read::{Kinds, Reading};
 use crate::data::storage::{Input, read_failed};
+use crate::data::table::{Dictionary, MISSING};
+use crate::data::texts::Levels;
 use crate::data::time::Clock;
 use crate::data::{ColumnKind, ReadOptions};
 use crate::error::{Error, Result};
@@ -42,6 +44,56 @@ pub(super) fn read(input: Input, reading: &mut Reading<'_>) -> Result<RawTable> 
     read_blocks(&name, Blocks::new(stream, delimiter, BLOCK), delimiter, reading)
 }
 
+/// The same rows a few blocks at a time, a table each, for whoever wants no more of them in memory.
+///
+/// Tables come with the number of their first row, in the order of the file. Columns that `wanted`
+/// doesn't name are there without their cells.
+pub(super) fn read_in_parts(
+    input: Input,
+    reading: &mut Reading<'_>,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+    give: &mut Give<'_>,
+) -> Result<()> {
+    let delimiter = delimiter(&input.head, reading.options)?;
+    let (name, stream) = input.stream();
+    let blocks = Blocks::new(stream, delimiter, BLOCK);
+    let Some(Opened { blocks, first, mut cells, kinds, mut table }) =
+        open(&name, blocks, delimiter, reading)?
+    else {
+        return Ok(());
+    };
+    for (plan, name) in cells.plans.iter_mut().zip(&table.names) {
+        if !wanted(name) {
+            *plan = Plan::Skip;
+        }
+    }
+    each_wave(&name, blocks, first, &mut |wave| {
+        let parts: Vec<_> = wave.par_iter().map(|block| cells.read(block)).collect();
+        // What comes before a row that can't be read is given first, so that of two things that are
+        // wrong the earlier one is told of.
+        let mut tables = Vec::with_capacity(parts.len());
+        let mut fault = None;
+        for part in parts {
+            match part {
+                Ok(part) => {
+                    tables.push((table.rows, table.whole(part.columns, part.rows, &kinds, &cells)));
+                    table.rows += part.rows;
+                    table.lines += part.lines;
+                }
+                Err(found) => {
+                    fault = Some(table.describe(&found));
+                    break;
+                }
+            }
+        }
+        give(tables)?;
+        fault.map_or(Ok(()), Err)
+    })
+}
+
+/// Takes tables that follow each other, each with the number of its first row.
+pub(crate) type Give<'a> = dyn FnMut(Vec<(usize, RawTable)>) -> Result<()> + Send + 'a;
+
 fn delimiter(head: &[u8], options: &ReadOptions) -> Result<u8> {
     match options.delimiter {
         Some(sign) => u8::try_from(sign).map_err(|_| {
@@ -54,41 +106,74 @@ fn delimiter(head: &[u8], options: &ReadOptions) -> Result<u8> {
 
 fn read_blocks<R: Read + Send>(
     name: &Path,
-    mut blocks: Blocks<R>,
+    blocks: Blocks<R>,
     delimiter: u8,
     reading: &mut Reading<'_>,
 ) -> Result<RawTable> {
-    let Some(Head { names, first, lines }) = head(name, &mut blocks, delimiter)? else {
+    let Some(Opened { blocks, first, mut cells, kinds, mut table }) =
+        open(name, blocks, delimiter, reading)?
+    else {
         return Ok(RawTable::default());
     };
-    let options = reading.options;
-    let clock = Clock::new(options.timezone.as_deref(), options.day_first)?;
-    let missing = Missing::new(&options.missing);
-    let mut cells = Cells { delimiter, plans: Vec::new(), missing, decimal: None, clock };
-    let mut table = Growing::new(name, names, lines);
-
-    let sample = table.sample(&mut cells, &first)?;
-    let kinds = reading.kinds(&sample, name)?;
-    cells.decimal = options.decimal.or_else(|| sniff::decimal(&sample, delimiter));
-    cells.plans = plans(&sample, &kinds, reading, &cells);
     table.columns = cells.plans.iter().map(PartColumn::planned).collect();
-
-    let mut wave = vec![first];
-    while !wave.is_empty() {
-        // The next blocks are read while the cells of these are.
-        let (next, parts) = rayon::join(
-            || next_wave(&mut blocks),
-            || wave.par_iter().map(|block| cells.read(block)).collect::<Vec<_>>(),
-        );
-        table.append(parts)?;
+    each_wave(name, blocks, first, &mut |wave| {
+        table.append(wave.par_iter().map(|block| cells.read(block)).collect())?;
         for (plan, column) in cells.plans.iter_mut().zip(&table.columns) {
             if matches!(column, PartColumn::Misfit(_)) {
                 *plan = Plan::Skip;
             }
         }
+        Ok(())
+    })?;
+    Ok(table.finish(&kinds, cells.decimal))
+}
+
+/// A file whose header is read, and how its cells are to be.
+struct Opened<'file, 'options, R> {
+    blocks: Blocks<R>,
+    first: Vec<u8>,
+    cells: Cells<'options>,
+    kinds: Kinds,
+    table: Growing<'file>,
+}
+
+/// `None` where there is no row.
+fn open<'file, 'options, R: Read>(
+    name: &'file Path,
+    mut blocks: Blocks<R>,
+    delimiter: u8,
+    reading: &mut Reading<'options>,
+) -> Result<Option<Opened<'file, 'options, R>>> {
+    let Some(Head { names, first, lines }) = head(name, &mut blocks, delimiter)? else {
+        return Ok(None);
+    };
+    let options = reading.options;
+    let clock = Clock::new(options.timezone.as_deref(), options.day_first)?;
+    let missing = Missing::new(&options.missing);
+    let mut cells = Cells { delimiter, plans: Vec::new(), missing, decimal: None, clock };
+    let table = Growing::new(name, names, lines);
+
+    let sample = table.sample(&mut cells, &first)?;
+    let kinds = reading.kinds(&sample, name)?;
+    cells.decimal = options.decimal.or_else(|| sniff::decimal(&sample, delimiter));
+    cells.plans = plans(&sample, &kinds, reading, &cells);
+    Ok(Some(Opened { blocks, first, cells, kinds, table }))
+}
+
+/// Gives `work` the blocks of the file in order, some at a time; the next are read while it works.
+fn each_wave<R: Read + Send>(
+    name: &Path,
+    mut blocks: Blocks<R>,
+    first: Vec<u8>,
+    work: &mut (dyn FnMut(&[Vec<u8>]) -> Result<()> + Send),
+) -> Result<()> {
+    let mut wave = vec![first];
+    while !wave.is_empty() {
+        let (next, worked) = rayon::join(|| next_wave(&mut blocks), || work(&wave));
+        worked?;
         wave = next.map_err(|error| read_failed(name, &error))?;
     }
-    Ok(table.finish(&kinds, cells.decimal))
+    Ok(())
 }
 
 /// As many blocks as keep all cores busy; none at the end.
@@ -227,6 +312,24 @@ impl<'a> Growing<'a> {
             }
         });
         Ok(())
+    }
+
+    /// A part as a table of its own; a column that was passed over has no cell in it.
+    fn whole(
+        &self,
+        columns: Vec<PartColumn>,
+        rows: usize,
+        kinds: &Kinds,
+        cells: &Cells<'_>,
+    ) -> RawTable {
+        let column = |(name, column): (&String, PartColumn)| {
+            let raw = column.finish(kinds.get(name).copied()).unwrap_or_else(|| {
+                Raw::Texts(Dictionary { codes: vec![MISSING; rows], levels: Levels::default() })
+            });
+            RawColumn { name: name.clone(), raw, text: false }
+        };
+        let columns = self.names.iter().zip(columns).map(column).collect();
+        RawTable { columns, rows, decimal: cells.decimal }
     }
 
     fn finish(self, kinds: &Kinds, decimal: Option<char>) -> RawTable {
