@@ -75,3 +75,91 @@ impl Part<'_> {
         Ok(gathered.resolve(options)?.table)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::data::{ColumnKind, Values, read};
+
+    /// Several blocks of rows, the city of one of which is cut by a line break.
+    fn text(rows: usize) -> String {
+        let mut text = "id,x,city,unused\n".to_owned();
+        for row in 0..rows {
+            let city = if row % 7 == 0 { "\"Rio\nde Janeiro\"" } else { "Oslo" };
+            let _ = writeln!(text, "{row},{}.5,{city},{}", row % 100, "filling".repeat(4));
+        }
+        text
+    }
+
+    fn options() -> ReadOptions {
+        let kind = |(name, kind): (&str, ColumnKind)| (name.to_owned(), kind);
+        let kinds =
+            [("id", ColumnKind::Id), ("x", ColumnKind::Numeric), ("city", ColumnKind::Categorical)];
+        ReadOptions { kinds: kinds.map(kind).into(), ..ReadOptions::default() }
+    }
+
+    fn cells(table: &Table) -> Vec<String> {
+        let cell = |name: &str, row: usize| match &table.column(name).expect("a column").values {
+            Values::Numbers(values) => values[row].to_string(),
+            Values::Texts(texts) => texts.get(row).unwrap_or("-").to_owned(),
+            Values::Times(_) => unreachable!("there are no times"),
+        };
+        (0..table.rows)
+            .map(|row| ["id", "x", "city"].map(|name| cell(name, row)).join(" "))
+            .collect()
+    }
+
+    #[test]
+    fn parts_are_the_rows_of_the_whole_in_their_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.csv");
+        std::fs::write(&file, text(40_000)).expect("a file");
+        let (mut parts, mut together) = (0, Vec::new());
+        let wanted = |name: &str| name != "unused";
+        let rows = read_in_parts(
+            &file,
+            &options(),
+            &mut Work {
+                wanted: &wanted,
+                work: &|table: &Table| Ok(cells(table)),
+                take: &mut |cells: Vec<String>| {
+                    parts += 1;
+                    together.extend(cells);
+                    Ok(())
+                },
+            },
+        );
+        assert_eq!(rows.expect("a table"), 40_000);
+        assert!(parts > 3, "{parts}");
+        assert!(together == cells(&read(&file, &options()).expect("a table")));
+    }
+
+    #[test]
+    fn of_two_faults_the_first_is_named_by_its_row_of_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.csv");
+        let text = text(40_000).replace("\n30000,0.5,", "\n30000,zero,") + "one\n";
+        std::fs::write(&file, text).expect("a file");
+        let (mut taken, wanted) = (0, |name: &str| name != "unused");
+        let read = read_in_parts(
+            &file,
+            &options(),
+            &mut Work {
+                wanted: &wanted,
+                work: &|table: &Table| Ok(table.rows),
+                take: &mut |rows: usize| {
+                    taken += rows;
+                    Ok(())
+                },
+            },
+        );
+        let error = read.expect_err("a bad cell");
+        assert!(
+            error.message().contains("row 30001 column `x`: `zero` is not a number"),
+            "{error}"
+        );
+        assert!(taken < 30_000, "{taken}");
+    }
+}
