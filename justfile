@@ -37,6 +37,10 @@ dist:
     sha256sum "$name.tar.gz" > "$name.tar.gz.sha256"
     echo "target/dist/$name.tar.gz"
 
+# `kill -9` at a hundred moments of training: a net, trees, a course, a forecast, a ranking.
+kills:
+    MLX_KILLS=20 cargo test --test it killed_training
+
 # Quality on real data (trains for minutes; needs the data beside the checkout).
 quality:
     cargo test --release --lib -- --ignored

@@ -32,7 +32,12 @@ struct Sparse {
 
 impl Sparse {
     fn new(design: &Design, inputs: &Inputs) -> Self {
-        let (mut entries, mut ends, mut row_entries) = (vec![], vec![], vec![]);
+        // A number and a name have an entry each, and so has the intercept. Room that grows by doubling
+        // would be the most memory that a run ever takes.
+        let width = design.numbers.len() + design.codes.len() + 1;
+        let mut entries = Vec::with_capacity(inputs.rows * width);
+        let mut ends = Vec::with_capacity(inputs.rows);
+        let mut row_entries = Vec::with_capacity(width);
         for row in 0..inputs.rows {
             design.row(inputs, row, &mut row_entries);
             entries.extend_from_slice(&row_entries);

@@ -259,8 +259,11 @@ impl Running {
         let name_width = self.watched.chars().count().max("loss".len());
         let row = |name: &str, value: f64, values: &[f64], more: &str| {
             let text = format!("{name:name_width$}  {value:>8.4}  ");
-            let room = width.saturating_sub(text.chars().count() + more.chars().count() + 3);
-            format!("{text}{}{more}", sparkline(values, room)).trim_end().to_owned()
+            let room = width.saturating_sub(text.chars().count() + 1);
+            let beside = room.saturating_sub(more.chars().count());
+            // The curve comes first where there is no room for both.
+            let (curve, more) = if beside < 8 { (room, "") } else { (beside, more) };
+            format!("{text}{}{more}", sparkline(values, curve)).trim_end().to_owned()
         };
         lines.push(row("loss", latest, &self.losses, ""));
         if let Some(value) = self.values.last() {

@@ -129,6 +129,7 @@ fn a_wrong_value_is_blamed_on_whoever_said_it() {
         "--max-epochs 0",
         "--set train.batch=0",
         "--set train.learning_rate=0",
+        "--set train.precision=bf16",
     ] {
         let answer = home.mlx_in("churn", &format!("train -q {line}"));
         let _ = writeln!(answers, "{line}: {} {}", answer.code(), answer.stderr());
@@ -160,6 +161,9 @@ fn a_wrong_value_is_blamed_on_whoever_said_it() {
 
     --set train.learning_rate=0: 2 error: train.learning_rate is 0
       try: give it more than 0, such as `--set train.learning_rate=0.001`
+
+    --set train.precision=bf16: 2 error: unknown key `train.precision` in `--set train.precision=bf16`
+      try: leave it out: mlx trains in float32 alone (docs/adr/0010 in its repository says why)
     ");
     let settings = home.read("churn/mlx.toml");
     for (key, value) in [("budget", "\"5\""), ("threads", "0")] {
