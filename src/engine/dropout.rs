@@ -22,6 +22,25 @@ impl Dropout {
         (threshold > 0).then_some(Self { threshold, scale })
     }
 
+    /// Leaves out values, and scales up the others.
+    #[inline(always)]
+    pub(crate) fn apply(self, values: &mut [f32], drawn: &[u16]) {
+        for (value, &drawn) in values.iter_mut().zip(drawn) {
+            *value *= if self.keeps(drawn) { self.scale } else { 0.0 };
+        }
+    }
+
+    /// What rows are multiplied with, for a twin that has all of them at once.
+    pub(crate) fn mask(self, key: StepKey, place: usize, rows: usize, width: usize) -> Vec<f32> {
+        let mut mask = vec![1.0; rows * width];
+        let mut drawn = vec![0; width];
+        for (row, mask) in mask.chunks_exact_mut(width).enumerate() {
+            draw(key, place, row, &mut drawn);
+            self.apply(mask, &drawn);
+        }
+        mask
+    }
+
     /// Whether a drawn number keeps its value.
     #[inline(always)]
     pub(crate) fn keeps(self, drawn: u16) -> bool {

@@ -32,6 +32,8 @@ pub(crate) struct Declared {
     pub init: Init,
     /// A lookup table, of which a batch touches few rows.
     pub table: bool,
+    /// What the learning rate is multiplied with for it.
+    pub rate: f32,
     /// Where it starts in the buffer that holds all parameters.
     pub start: usize,
 }
@@ -51,6 +53,11 @@ pub(crate) enum Init {
     Table {
         bound: f32,
         zero_rows: usize,
+    },
+    /// N(0, deviation²), each number drawn for so many values in turn; for one each where none are named.
+    Normal {
+        deviation: f32,
+        repeats: Vec<usize>,
     },
     Values(Vec<f32>),
 }
@@ -179,8 +186,14 @@ impl NetBuilder {
     /// A new parameter. It belongs to one step alone, which writes its gradient.
     pub(super) fn parameter(&mut self, name: String, shape: Vec<usize>, init: Init) -> ParameterId {
         let table = matches!(init, Init::Table { .. });
-        self.declared.push(Declared { name, shape, init, table, start: 0 });
+        self.declared.push(Declared { name, shape, init, table, rate: 1.0, start: 0 });
         ParameterId(self.declared.len() - 1)
+    }
+
+    /// Parameters whose names start so learn at this many times the learning rate.
+    pub(crate) fn learn_at(&mut self, prefix: &str, rate: f32) {
+        let own = self.declared.iter_mut().filter(|declared| declared.name.starts_with(prefix));
+        own.for_each(|declared| declared.rate = rate);
     }
 
     /// A parameter that no step reads, for tests whose loss asks for it by name.

@@ -7,6 +7,7 @@ use std::sync::{Arc, MutexGuard};
 
 use candle_core::{DType, Device, Tensor, Var};
 use rand::Rng;
+use rand_distr::StandardNormal;
 
 use super::net::{Batch, Declared, Init, Net};
 use super::pass::{Gradient, Mode, Pass, Workspace};
@@ -26,13 +27,24 @@ impl Parameters {
     /// Parameters as a net starts with them.
     pub(crate) fn init(net: &Arc<Net>, device: &Device, random: &mut impl Rng) -> Result<Self> {
         let mut flat = Vec::with_capacity(net.total());
-        let mut drawn = |bound: f32| (random.random::<f32>() * 2.0 - 1.0) * bound;
         let mut declared: Vec<&Declared> = net.parameters().iter().collect();
         declared.sort_by_key(|declared| declared.start);
         for declared in declared {
+            let mut drawn = |bound: f32| (random.random::<f32>() * 2.0 - 1.0) * bound;
             match &declared.init {
                 Init::Uniform(bound) => flat.extend((0..declared.len()).map(|_| drawn(*bound))),
                 Init::Values(values) => flat.extend(values),
+                Init::Normal { deviation, repeats } => {
+                    let each = if repeats.is_empty() { &[1][..] } else { repeats };
+                    let end = flat.len() + declared.len();
+                    for &times in each.iter().cycle() {
+                        if flat.len() >= end {
+                            break;
+                        }
+                        let value: f32 = random.sample(StandardNormal);
+                        flat.extend(std::iter::repeat_n(value * deviation, times));
+                    }
+                }
                 Init::Table { bound, zero_rows } => {
                     let zeros = (zero_rows * declared.shape[1]).min(declared.len());
                     flat.extend(std::iter::repeat_n(0.0, zeros));
@@ -118,6 +130,15 @@ impl Parameters {
             .ok_or_else(|| Error::bug(format!("the net has no parameter `{name}`")))?;
         let part = self.flat.narrow(0, declared.start, declared.len())?;
         Ok(part.reshape(declared.shape.as_slice())?)
+    }
+
+    pub(super) fn net(&self) -> &Arc<Net> {
+        &self.net
+    }
+
+    /// Whether the steps run on slices, and not as tensors.
+    pub(super) fn is_fused(&self) -> bool {
+        self.fused
     }
 
     pub(crate) fn device(&self) -> &Device {

@@ -10,7 +10,7 @@ use super::net::{Batch, Lookup, Net};
 use super::shard::{Arena, Lane, Shard};
 
 /// The most rows that one core takes at once. Part of what a run computes: sums are added shard by shard.
-const SHARD_ROWS: usize = 128;
+pub(super) const SHARD_ROWS: usize = 128;
 /// Shards have a multiple of so many rows, but for the last: as many as a product's kernel takes together.
 const ROWS_TOGETHER: usize = 8;
 /// Into how many sums the shards' gradients go before these are added up, and so how many cores a

@@ -18,7 +18,7 @@ use crate::model::logistic::{self, Design, Logistic};
 pub(crate) use member::{Body, Member, probabilities};
 
 /// Rows scored at once, so that memory does not grow with the file.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 16_384;
 
 /// What `mlx/model.json` holds of a classification model.
 #[derive(Clone, Debug, Serialize, Deserialize)]

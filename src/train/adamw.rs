@@ -30,8 +30,36 @@ pub(crate) struct Moments {
 pub(crate) struct AdamW {
     steps: u64,
     buffers: Buffers,
-    /// Where parameters start that decay, and where they end.
-    decaying: Vec<(usize, usize)>,
+    sections: Vec<Section>,
+}
+
+/// Neighbouring parameters that are stepped alike.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Section {
+    start: usize,
+    end: usize,
+    decays: bool,
+    /// What their learning rate is multiplied with, their decay left out.
+    rate: f32,
+}
+
+/// All parameters in as few sections as can be.
+///
+/// Decoupled weight decay falls on matrices only: shrinking a bias or a scale towards zero says
+/// nothing about complexity.
+fn sections(parameters: &Parameters) -> Vec<Section> {
+    let mut declared: Vec<_> = parameters.declared().iter().collect();
+    declared.sort_by_key(|declared| declared.start);
+    let mut sections: Vec<Section> = vec![];
+    for declared in declared {
+        let (start, end) = (declared.start, declared.start + declared.len());
+        let own = Section { start, end, decays: declared.shape.len() >= 2, rate: declared.rate };
+        match sections.last_mut() {
+            Some(last) if last.decays == own.decays && last.rate == own.rate => last.end = end,
+            _ => sections.push(own),
+        }
+    }
+    sections
 }
 
 /// Moments in the parameters' own order: as plain numbers where one pass updates them in place.
@@ -72,11 +100,7 @@ impl AdamW {
                 second: Tensor::new(second, device)?,
             }
         };
-        // Decoupled weight decay falls on matrices only: shrinking a bias or a scale towards zero says
-        // nothing about complexity.
-        let matrices = parameters.declared().iter().filter(|declared| declared.shape.len() >= 2);
-        let decaying = matrices.map(|matrix| (matrix.start, matrix.start + matrix.len())).collect();
-        Ok(Self { steps: moments.steps, buffers, decaying })
+        Ok(Self { steps: moments.steps, buffers, sections: sections(parameters) })
     }
 
     pub(crate) fn moments(&self, parameters: &Parameters) -> Result<Moments> {
@@ -115,15 +139,15 @@ impl AdamW {
         if gradient.len() != parameters.count() {
             return Err(Error::bug("a gradient of another net"));
         }
-        let decaying = &self.decaying;
+        let sections = &self.sections;
         match &mut self.buffers {
             Buffers::Host { first, second } => {
                 let moments = Mutex::new((first.as_mut_slice(), second.as_mut_slice()));
-                let step = InPlace { moments, gradient, rates, decaying };
+                let step = InPlace { moments, gradient, rates, sections };
                 parameters.flat().inplace_op1(&step)?;
             }
             Buffers::Device { first, second } => {
-                on_device(parameters, gradient, rates, decaying, first, second)?;
+                on_device(parameters, gradient, rates, sections, first, second)?;
             }
         }
         Ok(())
@@ -135,7 +159,7 @@ struct InPlace<'a> {
     moments: Mutex<(&'a mut [f32], &'a mut [f32])>,
     gradient: &'a [f32],
     rates: Rates,
-    decaying: &'a [(usize, usize)],
+    sections: &'a [Section],
 }
 
 impl InplaceOp1 for InPlace<'_> {
@@ -157,36 +181,38 @@ impl InplaceOp1 for InPlace<'_> {
             .zip(self.gradient.par_chunks(PIECE))
             .enumerate()
             .for_each(|(at, (((values, first), second), gradient))| {
-                self.shrink(at * PIECE, values);
-                vectorised(
-                    #[inline(always)]
-                    || walk(values, first, second, gradient, self.rates),
-                );
+                let start = at * PIECE;
+                let end = start + values.len();
+                for section in self.sections {
+                    let (from, to) = (section.start.max(start), section.end.min(end));
+                    if from < to {
+                        let own = from - start..to - start;
+                        let moments = (&mut first[own.clone()], &mut second[own.clone()]);
+                        let gradient = &gradient[own.clone()];
+                        vectorised(
+                            #[inline(always)]
+                            || walk(&mut values[own], moments, gradient, self.rates, section),
+                        );
+                    }
+                }
             });
         Ok(())
     }
 }
 
-impl InPlace<'_> {
-    /// The decay of those of a piece's parameters that have any.
-    fn shrink(&self, start: usize, values: &mut [f32]) {
-        let keep = (1.0 - self.rates.learning_rate * self.rates.weight_decay) as f32;
-        let end = start + values.len();
-        for &(from, to) in self.decaying {
-            let (from, to) = (from.max(start), to.min(end));
-            if from < to {
-                values[from - start..to - start].iter_mut().for_each(|value| *value *= keep);
-            }
-        }
-    }
-}
-
 #[inline(always)]
-fn walk(values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32], rates: Rates) {
+fn walk(
+    values: &mut [f32],
+    (first, second): (&mut [f32], &mut [f32]),
+    gradient: &[f32],
+    rates: Rates,
+    section: &Section,
+) {
+    let keep = keep(rates, section);
     let (beta1, beta2) = (BETA1 as f32, BETA2 as f32);
     let (rest1, rest2) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
     let scale = rates.scale as f32;
-    let rate = (rates.learning_rate * rates.correct1) as f32;
+    let rate = (rates.learning_rate * rates.correct1) as f32 * section.rate;
     let correct2 = rates.correct2 as f32;
     let epsilon = EPSILON as f32;
     let moments = first.iter_mut().zip(second);
@@ -194,8 +220,14 @@ fn walk(values: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f
         let gradient = gradient * scale;
         *first = *first * beta1 + gradient * rest1;
         *second = *second * beta2 + gradient * gradient * rest2;
-        *value -= rate * *first / ((*second * correct2).sqrt() + epsilon);
+        *value = *value * keep - rate * *first / ((*second * correct2).sqrt() + epsilon);
     }
+}
+
+/// What a step leaves of a parameter before it moves.
+#[inline(always)]
+fn keep(rates: Rates, section: &Section) -> f32 {
+    if section.decays { (1.0 - rates.learning_rate * rates.weight_decay) as f32 } else { 1.0 }
 }
 
 /// The same with candle's own operations.
@@ -203,23 +235,26 @@ fn on_device(
     parameters: &Parameters,
     gradient: &[f32],
     rates: Rates,
-    decaying: &[(usize, usize)],
+    sections: &[Section],
     first: &mut Tensor,
     second: &mut Tensor,
 ) -> Result<()> {
     let device = parameters.device();
-    let mut keep = vec![1.0_f32; gradient.len()];
-    for &(from, to) in decaying {
-        keep[from..to].fill((1.0 - rates.learning_rate * rates.weight_decay) as f32);
-    }
-    let keep = Tensor::new(keep, device)?;
+    let each = |of: &dyn Fn(&Section) -> f32| {
+        let values = sections
+            .iter()
+            .flat_map(|section| std::iter::repeat_n(of(section), section.end - section.start));
+        Tensor::from_iter(values, device)
+    };
+    let (left, rate) = (each(&|section| keep(rates, section))?, each(&|section| section.rate)?);
     let gradient = (Tensor::new(gradient, device)? * rates.scale)?;
     *first = ((&*first * BETA1)? + (&gradient * (1.0 - BETA1))?)?;
     *second = ((&*second * BETA2)? + (gradient.sqr()? * (1.0 - BETA2))?)?;
     let denominator = ((&*second * rates.correct2)?.sqrt()? + EPSILON)?;
-    let update = (&*first * (rates.learning_rate * rates.correct1))?.div(&denominator)?;
+    let update =
+        (&*first * (rates.learning_rate * rates.correct1))?.div(&denominator)?.mul(&rate)?;
     let values = parameters.flat().as_tensor().detach();
-    Ok(parameters.flat().set(&((values * keep)? - update)?)?)
+    Ok(parameters.flat().set(&((values * left)? - update)?)?)
 }
 
 /// The Euclidean norm, in double precision, with pieces of a fixed size added up in their order.
@@ -259,6 +294,7 @@ mod tests {
         let mut net = NetBuilder::new(0, 0);
         net.free("w", vec![1.0, -2.0], &[1, 2]);
         net.free("b", vec![0.5], &[1]);
+        net.learn_at("b", 3.0);
         let net = net.finish_without_output();
         let mut random = crate::sys::random::stream(1, crate::sys::random::Purpose::Init, 0);
         Parameters::init(&net, &Device::Cpu, &mut random).expect("parameters")
@@ -280,6 +316,7 @@ mod tests {
                 let m = first[at] / (1.0 - BETA1.powi(step));
                 let v = second[at] / (1.0 - BETA2.powi(step));
                 let shrink = if at < 2 { 1.0 - rate * decay } else { 1.0 };
+                let rate = if at < 2 { rate } else { 3.0 * rate };
                 expected[at] = expected[at] * shrink - rate * m / (v.sqrt() + EPSILON);
             }
             let values = parameters.flat().to_vec1::<f32>().expect("values");
@@ -311,7 +348,7 @@ mod tests {
             correct2: 1.0 / (1.0 - BETA2),
         };
         let [first, second] = &mut zeros;
-        on_device(&device, &gradient, rates, &optimiser.decaying, first, second).expect("a step");
+        on_device(&device, &gradient, rates, &optimiser.sections, first, second).expect("a step");
         let values = |parameters: &Parameters| parameters.flat().to_vec1::<f32>().expect("values");
         for (one, other) in values(&host).iter().zip(values(&device)) {
             assert!((one - other).abs() < 1e-6, "{one} {other}");

@@ -3,6 +3,9 @@
 mod finish;
 mod mlp;
 mod net;
+mod realmlp;
+mod resnet;
+mod tabm;
 mod trees;
 
 use std::collections::BTreeMap;
@@ -16,12 +19,18 @@ use crate::error::{Error, Result};
 use crate::metrics::{accuracy, auc, log_loss, top_classes};
 use crate::model::Model;
 use crate::model::classification::{Body, ClassificationModel, Member, Spec};
-use crate::model::features::{Features, Inputs, NumberStyle};
+use crate::model::features::{Classes, Features, Inputs, NumberStyle};
 use crate::model::labels::{class_indices, classes_of, positive_of};
 use crate::train::course::{ESTIMATORS, SEEDS};
 
 pub(super) const OFFER: Offer = Offer {
-    estimators: &[mlp::ESTIMATOR, trees::ESTIMATOR],
+    estimators: &[
+        mlp::ESTIMATOR,
+        tabm::ESTIMATOR,
+        resnet::ESTIMATOR,
+        realmlp::ESTIMATOR,
+        trees::ESTIMATOR,
+    ],
     shared: &[ESTIMATORS, SEEDS],
     check: |_| Ok(()),
     auto: |_| vec![Candidate { kind: "trees", share: 1.0 }, Candidate { kind: "mlp", share: 2.0 }],
@@ -68,7 +77,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(request: &Request<'_>, bins: usize) -> Result<Self> {
+    fn new(request: &Request<'_>, style: NumberStyle) -> Result<Self> {
         let Request { dataset, data, .. } = *request;
         if dataset.valid.rows == 0 {
             return Err(Error::user("no rows are held out for validation")
@@ -81,7 +90,8 @@ impl Prepared {
         let positive = positive_of(data, &classes, &labels)?;
 
         let names = dataset.features(data, Task::Classification);
-        let features = Features::fit(&dataset.train, &names, NumberStyle::Piecewise { bins })?;
+        let known = Classes { labels: &labels, count: classes.len() };
+        let features = Features::fit(&dataset.train, &names, style, Some(known))?;
         let train = Inputs::read(&features, &dataset.train, 0..dataset.train.rows)?;
         let valid = Inputs::read(&features, &dataset.valid, 0..dataset.valid.rows)?;
 

@@ -30,6 +30,9 @@ pub(crate) enum Event {
         /// Rows, windows or queries to learn from, and to validate on.
         train_units: usize,
         valid_units: usize,
+        /// How many epochs it may take; some estimators are laid out for fewer than the run allows.
+        #[serde(default)]
+        max_epochs: usize,
         parameters: usize,
         /// The epoch a resumed part goes on from; 0 for a fresh one.
         from_epoch: usize,

@@ -13,7 +13,6 @@ use super::diverged::{self, Broken, Place};
 use super::event::{Event, StopReason};
 use super::learner::Learner;
 use super::pace::Pace;
-use super::schedule::learning_rate;
 use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::sys::memory;
@@ -175,7 +174,7 @@ impl<'a> Fit<'a> {
         let epoch = self.state.progress.epoch + 1;
         let mut units: Vec<usize> = (0..self.learner.units()).collect();
         units.shuffle(&mut stream(self.plan.seed, Purpose::Shuffle, epoch as u64));
-        let steps = self.learner.steps_per_epoch().unwrap_or(units.len().div_ceil(self.plan.batch));
+        let steps = self.steps_per_epoch();
         let batches = units.chunks(self.plan.batch).chain(std::iter::repeat(&[][..]));
         for batch in batches.take(steps).skip(self.state.progress.step) {
             if self.interrupt.is_set() {
@@ -207,11 +206,17 @@ impl<'a> Fit<'a> {
         Ok(Paused::EpochEnd)
     }
 
+    fn steps_per_epoch(&self) -> usize {
+        let batches = || self.learner.units().div_ceil(self.plan.batch);
+        self.learner.steps_per_epoch().unwrap_or_else(batches)
+    }
+
     fn step(&mut self, batch: &[usize]) -> Result<f64> {
+        let steps = self.steps_per_epoch();
         let Self { plan, learner, optimiser, .. } = self;
         let progress = &self.state.progress;
         let mut random = stream(plan.seed, Purpose::Dropout, progress.total_steps);
-        let rate = learning_rate(plan, progress);
+        let rate = learner.schedule().rate(plan, progress, steps);
         let mut broken = None;
         // What is no number takes no step: the weights stay those that gave it.
         let mut descend = |loss: &Tensor| {
@@ -317,7 +322,8 @@ impl<'a> Fit<'a> {
         let mut progress = self.state.progress.clone();
         progress.total_steps = progress.total_steps.saturating_sub(1);
         let scheduled = self.learner.steps_per_epoch().is_none();
-        scheduled.then(|| learning_rate(self.plan, &progress))
+        let schedule = self.learner.schedule();
+        scheduled.then(|| schedule.rate(self.plan, &progress, self.steps_per_epoch()))
     }
 
     fn rows_per_second(&self, now: f64) -> f64 {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use rand_chacha::ChaCha8Rng;
 
+use super::schedule::Schedule;
 use crate::engine::Parameters;
 use crate::error::Result;
 use crate::model::Model;
@@ -36,6 +37,11 @@ pub(crate) trait Learner {
 
     /// The batch size, peak learning rate and weight decay to use where the settings name none.
     fn defaults(&self) -> Defaults;
+
+    /// How the learning rate goes.
+    fn schedule(&self) -> Schedule {
+        Schedule::Plateau
+    }
 
     /// How many steps an epoch has, where it is not the batches of all units.
     fn steps_per_epoch(&self) -> Option<usize> {

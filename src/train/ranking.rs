@@ -43,10 +43,10 @@ struct Judged {
 }
 
 impl Prepared {
-    fn new(request: &Request<'_>) -> Result<Self> {
+    fn new(request: &Request<'_>, style: NumberStyle) -> Result<Self> {
         let Request { dataset, data: settings, .. } = *request;
         let names = dataset.features(settings, Task::Ranking);
-        let features = Features::fit(&dataset.train, &names, NumberStyle::Normal)?;
+        let features = Features::fit(&dataset.train, &names, style, None)?;
         let judged = |table| -> Result<Judged> {
             Ok(Judged {
                 queries: query_groups(table, settings)?,

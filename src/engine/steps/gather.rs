@@ -1,4 +1,4 @@
-//! The dense values and the embeddings of a row, side by side.
+//! A value and the embeddings of a row, side by side.
 
 use candle_core::Tensor;
 
@@ -9,6 +9,7 @@ use crate::error::Result;
 
 #[derive(Debug)]
 struct Gather {
+    first: Value,
     lookups: Vec<Lookup>,
     output: Value,
 }
@@ -23,13 +24,24 @@ impl NetBuilder {
         tables: &[(usize, usize)],
         zero_rows: usize,
     ) -> Value {
-        let dense = self.dense();
+        let first = self.dense();
+        self.gather_after(first, name, tables, zero_rows)
+    }
+
+    /// The same after another value than the dense ones.
+    pub(crate) fn gather_after(
+        &mut self,
+        first: Value,
+        name: &str,
+        tables: &[(usize, usize)],
+        zero_rows: usize,
+    ) -> Value {
         if tables.is_empty() {
-            return dense;
+            return first;
         }
-        let width = dense.width + tables.iter().map(|(_, size)| size).sum::<usize>();
+        let width = first.width + tables.iter().map(|(_, size)| size).sum::<usize>();
         let output = self.value(width);
-        let mut offset = dense.width;
+        let mut offset = first.width;
         let mut lookups = vec![];
         for (column, &(codes, size)) in tables.iter().enumerate() {
             let init = Init::Table { bound: 1.0 / (size as f32).sqrt(), zero_rows };
@@ -37,7 +49,7 @@ impl NetBuilder {
             lookups.push(Lookup { table, column, value: output, offset, size });
             offset += size;
         }
-        self.step(Gather { lookups, output });
+        self.step(Gather { first, lookups, output });
         output
     }
 }
@@ -45,11 +57,12 @@ impl NetBuilder {
 impl Step for Gather {
     fn forward(&self, shard: &Shard<'_>, arena: &mut Arena) {
         let mut output = arena.take(self.output);
-        let dense = shard.net.dense;
+        let width = self.first.width;
+        let first = arena.value(self.first, shard);
         let tables: Vec<&[f32]> =
             self.lookups.iter().map(|lookup| shard.weights(lookup.table)).collect();
         for (row, values) in output.chunks_exact_mut(self.output.width).enumerate() {
-            values[..dense].copy_from_slice(&shard.dense()[row * dense..(row + 1) * dense]);
+            values[..width].copy_from_slice(&first[row * width..(row + 1) * width]);
             for ((lookup, table), &code) in self.lookups.iter().zip(&tables).zip(shard.codes(row)) {
                 let start = code as usize * lookup.size;
                 values[lookup.offset..lookup.offset + lookup.size]
@@ -59,13 +72,24 @@ impl Step for Gather {
         arena.put(self.output, output);
     }
 
-    /// Nothing here: the tables' gradients are gathered when all shards are through.
-    fn backward(&self, _: &Shard<'_>, _: &mut Arena, _: &mut Lane<'_>) {}
+    /// The tables' gradients are gathered when all shards are through.
+    fn backward(&self, _: &Shard<'_>, arena: &mut Arena, _: &mut Lane<'_>) {
+        let Some((mut target, adds)) = arena.wanted(self.first) else { return };
+        if self.first.width > 0 {
+            let slopes = arena.gradient_ref(self.output).chunks_exact(self.output.width);
+            for (target, slope) in target.chunks_exact_mut(self.first.width).zip(slopes) {
+                for (target, slope) in target.iter_mut().zip(slope) {
+                    *target = slope + if adds { *target } else { 0.0 };
+                }
+            }
+        }
+        arena.put_gradient(self.first, target);
+    }
 
     fn plain(&self, plain: &mut Plain<'_>) -> Result<()> {
         let mut parts = vec![];
-        if let Some(dense) = plain.dense()? {
-            parts.push(dense);
+        if self.first.width > 0 {
+            parts.push(plain.value(self.first)?);
         }
         for lookup in &self.lookups {
             let codes = plain.codes(lookup.column)?;

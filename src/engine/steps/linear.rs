@@ -40,6 +40,8 @@ struct LinearStep {
     inputs: usize,
     outputs: usize,
     members: usize,
+    /// Whether all members go through the same weights, one below the other.
+    stacked: bool,
     activation: Activation,
     dropout: Option<Dropout>,
     /// Which step of the net this is, to draw from.
@@ -68,12 +70,52 @@ impl NetBuilder {
             inputs,
             outputs: if shared { members * width } else { width },
             members,
+            stacked: false,
             activation: linear.activation,
             dropout: Dropout::new(linear.dropout),
             place: self.steps_taken(),
         };
         self.step(step);
         output
+    }
+
+    /// The same with one weight, `[inputs, width]`, for all members, which lie side by side in the
+    /// input; each has its own bias.
+    pub(crate) fn linear_stacked(&mut self, name: &str, input: Value, linear: Linear) -> Value {
+        let Linear { width, members, .. } = linear;
+        let inputs = input.width / members;
+        let init = Init::Uniform(1.0 / (inputs as f32).sqrt());
+        let weight = self.parameter(format!("{name}.weight"), vec![inputs, width], init.clone());
+        let bias = self.parameter(format!("{name}.bias"), vec![members * width], init);
+        let output = self.value(members * width);
+        let step = LinearStep {
+            input,
+            output,
+            weight,
+            bias,
+            products: 1,
+            inputs,
+            outputs: width,
+            members,
+            stacked: true,
+            activation: linear.activation,
+            dropout: Dropout::new(linear.dropout),
+            place: self.steps_taken(),
+        };
+        self.step(step);
+        output
+    }
+}
+
+impl LinearStep {
+    /// How the products see a shard: how many rows there are, and how far apart they lie in the
+    /// input and in the output.
+    fn layout(&self, rows: usize) -> (usize, usize, usize) {
+        if self.stacked {
+            (rows * self.members, self.inputs, self.outputs)
+        } else {
+            (rows, self.input.width, self.output.width)
+        }
     }
 }
 
@@ -93,7 +135,7 @@ impl Step for LinearStep {
     }
 
     fn forward(&self, shard: &Shard<'_>, arena: &mut Arena) {
-        let rows = shard.rows.len();
+        let (rows, from, to) = self.layout(shard.rows.len());
         let mut output = arena.take(self.output);
         let mut drawn = std::mem::take(&mut arena.drawn);
         {
@@ -104,9 +146,9 @@ impl Step for LinearStep {
                 let right = &weights[product * self.inputs * self.outputs..];
                 multiply(
                     &mut output[product * self.outputs..],
-                    self.output.width,
+                    to,
                     false,
-                    View::rows(left, rows, self.inputs, self.input.width),
+                    View::rows(left, rows, self.inputs, from),
                     View::rows(right, self.inputs, self.outputs, self.outputs),
                 );
             }
@@ -129,7 +171,7 @@ impl Step for LinearStep {
                                 add(values, bias);
                             }
                             draw(key, self.place, shard.rows.start + row, &mut drawn);
-                            drop_out(values, &drawn, dropout);
+                            dropout.apply(values, &drawn);
                         }
                     }
                 }
@@ -140,7 +182,7 @@ impl Step for LinearStep {
     }
 
     fn backward(&self, shard: &Shard<'_>, arena: &mut Arena, lane: &mut Lane<'_>) {
-        let rows = shard.rows.len();
+        let (rows, from, to) = self.layout(shard.rows.len());
         let width = self.output.width;
         let mut slope = arena.gradient(self.output);
         let mut drawn = std::mem::take(&mut arena.drawn);
@@ -167,7 +209,7 @@ impl Step for LinearStep {
                             }
                             (Activation::None, Some((dropout, key))) => {
                                 draw(key, self.place, shard.rows.start + row, &mut drawn);
-                                drop_out(slope, &drawn, dropout);
+                                dropout.apply(slope, &drawn);
                             }
                         }
                         self::add(bias, slope);
@@ -179,13 +221,8 @@ impl Step for LinearStep {
             let input = arena.value(self.input, shard);
             let gradient = lane.of(shard, self.weight);
             for product in 0..self.products {
-                let left = View::rows(
-                    &input[product * self.inputs..],
-                    rows,
-                    self.inputs,
-                    self.input.width,
-                );
-                let right = View::rows(&slope[product * self.outputs..], rows, self.outputs, width);
+                let left = View::rows(&input[product * self.inputs..], rows, self.inputs, from);
+                let right = View::rows(&slope[product * self.outputs..], rows, self.outputs, to);
                 let target = &mut gradient[product * self.inputs * self.outputs..];
                 multiply(target, self.outputs, add, left.transposed(), right);
             }
@@ -193,11 +230,11 @@ impl Step for LinearStep {
         if let Some((mut target, add)) = arena.wanted(self.input) {
             let weights = shard.prepared(self.place);
             for product in 0..self.products {
-                let left = View::rows(&slope[product * self.outputs..], rows, self.outputs, width);
+                let left = View::rows(&slope[product * self.outputs..], rows, self.outputs, to);
                 let right = &weights[product * self.inputs * self.outputs..];
                 let right = View::rows(right, self.outputs, self.inputs, self.inputs);
                 let target = &mut target[product * self.inputs..];
-                multiply(target, self.input.width, add, left, right);
+                multiply(target, from, add, left, right);
             }
             arena.put_gradient(self.input, target);
         }
@@ -210,7 +247,10 @@ impl Step for LinearStep {
         let rows = plain.rows();
         let weight = plain.weight(self.weight)?;
         let bias = plain.weight(self.bias)?;
-        let sums = if self.products == 1 {
+        let sums = if self.stacked {
+            let stacked = input.reshape((rows * self.members, self.inputs))?;
+            stacked.matmul(&weight)?.reshape((rows, self.output.width))?
+        } else if self.products == 1 {
             input.matmul(&weight)?
         } else {
             input
@@ -227,12 +267,7 @@ impl Step for LinearStep {
             values = values.relu()?;
         }
         if let Some((dropout, key)) = self.dropout.zip(plain.dropout()) {
-            let mut mask = vec![1.0; rows * self.output.width];
-            let mut drawn = vec![0; self.output.width];
-            for (row, mask) in mask.chunks_exact_mut(self.output.width).enumerate() {
-                draw(key, self.place, row, &mut drawn);
-                drop_out(mask, &drawn, dropout);
-            }
+            let mask = dropout.mask(key, self.place, rows, self.output.width);
             values = (values * plain.tensor(mask, (rows, self.output.width))?)?;
         }
         plain.put(self.output, values);
@@ -261,13 +296,6 @@ fn add_relu(values: &mut [f32], bias: &[f32]) {
         let sum = *value + bias;
         // NaN stays NaN, so that a run that diverges says so.
         *value = if sum < 0.0 { 0.0 } else { sum };
-    }
-}
-
-#[inline(always)]
-fn drop_out(values: &mut [f32], drawn: &[u16], dropout: Dropout) {
-    for (value, &drawn) in values.iter_mut().zip(drawn) {
-        *value *= if dropout.keeps(drawn) { dropout.scale } else { 0.0 };
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, Device, Tensor};
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::chunks;
+use crate::engine::simd::{exp, vectorised};
 use crate::error::Result;
 use crate::model::boosted::{self, Columns};
-use crate::model::features::{Features, Inputs};
-use crate::model::nets::{Mlp, MlpShape, encoded};
+use crate::model::features::{EncodedRows, Features, Inputs};
+use crate::model::nets::{NetShape, TabularNet};
 use crate::trees;
 
 /// What `mlx/model.json` holds of a member.
@@ -30,14 +30,14 @@ pub(crate) struct Member {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Body {
-    Net(MlpShape),
+    Net(NetShape),
     Trees,
 }
 
 /// A member with its weights.
 #[derive(Clone, Debug)]
 pub(super) enum Scorer {
-    Net(Mlp),
+    Net(TabularNet),
     Trees(trees::Model),
 }
 
@@ -56,7 +56,7 @@ impl Member {
             })
             .collect();
         Ok(match &self.body {
-            Body::Net(shape) => Scorer::Net(Mlp::from_weights(shape, &own, device)?),
+            Body::Net(shape) => Scorer::Net(TabularNet::from_weights(shape, &own, device)?),
             Body::Trees => Scorer::Trees(boosted::from_weights(&own)?),
         })
     }
@@ -71,7 +71,7 @@ impl Scorer {
         classes: usize,
     ) -> Result<Vec<f64>> {
         match self {
-            Self::Net(net) => probabilities(net, features, inputs),
+            Self::Net(net) => probabilities(net, &features.encode(inputs)),
             Self::Trees(trees) => {
                 let answers = trees.predict(&Columns::new(inputs).as_columns())?;
                 Ok(boosted::probabilities(answers, classes))
@@ -81,17 +81,40 @@ impl Scorer {
 }
 
 /// The mean of the probabilities of a net's own members, row-major.
-pub(crate) fn probabilities(net: &Mlp, features: &Features, inputs: &Inputs) -> Result<Vec<f64>> {
-    let mut answer = Vec::with_capacity(inputs.rows * net.shape().outputs);
-    for rows in chunks(inputs.rows) {
-        let logits = net.score(encoded(features, inputs, &rows.collect::<Vec<_>>()))?;
-        let mean: Vec<f32> =
-            candle_nn::ops::softmax(&logits, D::Minus1)?.mean(1)?.flatten_all()?.to_vec1()?;
-        for row in mean.chunks_exact(net.shape().outputs) {
-            // Divided in f64, a row sums to one as closely as f64 can.
-            let sum: f64 = row.iter().map(|&share| f64::from(share)).sum();
-            answer.extend(row.iter().map(|&share| f64::from(share) / sum));
-        }
+pub(crate) fn probabilities(net: &TabularNet, rows: &EncodedRows) -> Result<Vec<f64>> {
+    let classes = net.shape().outputs;
+    let members = net.shape().members;
+    net.score(rows, classes, |logits, answer| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let answers = answer.chunks_exact_mut(classes);
+                for (logits, answer) in logits.chunks_exact_mut(members * classes).zip(answers) {
+                    for logits in logits.chunks_exact_mut(classes) {
+                        softmax(logits);
+                    }
+                    for (class, answer) in answer.iter_mut().enumerate() {
+                        let shares = logits[class..].iter().step_by(classes);
+                        *answer = shares.map(|&share| f64::from(share)).sum();
+                    }
+                    // Divided in f64, a row sums to one as closely as f64 can.
+                    let sum: f64 = answer.iter().sum();
+                    answer.iter_mut().for_each(|answer| *answer /= sum);
+                }
+            },
+        );
+    })
+}
+
+#[inline(always)]
+fn softmax(logits: &mut [f32]) {
+    let most = logits.iter().fold(f32::NEG_INFINITY, |most, &logit| most.max(logit));
+    let mut sum = 0.0;
+    for logit in logits.iter_mut() {
+        *logit = exp(*logit - most);
+        sum += *logit;
     }
-    Ok(answer)
+    for logit in logits {
+        *logit /= sum;
+    }
 }

@@ -5,39 +5,53 @@ use super::{CalendarPart, Features, LevelEncoder, LevelFeature, NumberEncoder, N
 use crate::data::{ColumnKind, Table, Values};
 use crate::error::{Error, Result};
 
-/// How many dense values the numbers of a row may become together, before bins get fewer.
-const DENSE_BUDGET: usize = 2048;
 /// Knots of a quantile-to-normal map.
 const KNOTS: usize = 256;
 
 /// Which encoding numbers get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NumberStyle {
-    /// Piecewise-linear with at most this many bins.
-    Piecewise {
-        bins: usize,
-    },
+    /// Positions among at most this many bins, half of whose edges are quantiles of the rows and
+    /// half of the distinct values.
+    Bins(usize),
+    /// Positions among at most this many bins, whose edges tell the classes apart best.
+    TargetBins(usize),
+    /// Quantiles of the normal distribution.
     Normal,
+    /// Scaled by median and quartiles, and smoothly clipped.
+    Robust,
+}
+
+/// The class of each training row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Classes<'a> {
+    pub labels: &'a [usize],
+    pub count: usize,
 }
 
 impl Features {
-    /// From the training rows alone. `names` are the columns to learn from.
-    pub(crate) fn fit(table: &Table, names: &[String], style: NumberStyle) -> Result<Self> {
-        let columns: Vec<_> =
-            table.columns.iter().filter(|column| names.contains(&column.name)).collect();
-        let numeric = columns
-            .iter()
-            .map(|column| match column.values {
-                Values::Numbers(_) => 1,
-                Values::Times(_) => CalendarPart::ALL.len(),
-                Values::Texts(_) => 0,
-            })
-            .sum::<usize>();
-        let encoder = |values: &[f32]| match style {
-            NumberStyle::Piecewise { bins } => {
-                NumberEncoder::piecewise(values, bins.min((DENSE_BUDGET / numeric.max(1)).max(4)))
+    /// From the training rows alone. `names` are the columns to learn from; bins that tell classes apart
+    /// without any are an error.
+    pub(crate) fn fit(
+        table: &Table,
+        names: &[String],
+        style: NumberStyle,
+        classes: Option<Classes<'_>>,
+    ) -> Result<Self> {
+        let columns = table.columns.iter().filter(|column| names.contains(&column.name));
+        if matches!(style, NumberStyle::TargetBins(_)) && classes.is_none() {
+            return Err(Error::user("there are no classes for `model.numbers = \"target\"`")
+                .hint("the task has grades: take `piecewise` or `quantile`"));
+        }
+        let encoder = |values: &[f32]| match (style, classes) {
+            (NumberStyle::Bins(bins), _) | (NumberStyle::TargetBins(bins), None) => {
+                NumberEncoder::quantile_bins(values, bins)
             }
-            NumberStyle::Normal => NumberEncoder::normal(values, KNOTS),
+            (NumberStyle::TargetBins(bins), Some(classes)) => {
+                NumberEncoder::target_bins(values, classes, bins)
+            }
+            (NumberStyle::Normal, _) => NumberEncoder::normal(values, KNOTS),
+            (NumberStyle::Robust, _) => NumberEncoder::robust(values),
         };
 
         let mut features = Self { numbers: vec![], levels: vec![] };

@@ -61,6 +61,11 @@ impl Inputs {
         (self.number_width, self.code_width)
     }
 
+    /// The codes of all rows.
+    pub(super) fn all_codes(&self) -> &[u32] {
+        &self.codes
+    }
+
     pub(crate) fn codes(&self, row: usize) -> &[u32] {
         &self.codes[row * self.code_width..(row + 1) * self.code_width]
     }

@@ -4,18 +4,23 @@
 //! Numbers, and the calendar parts of times, become dense values; names become codes.
 
 mod calendar;
+mod encoded;
 mod fit;
 mod inputs;
 mod level;
 mod number;
+mod target;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Batch;
+
 pub(crate) use calendar::CalendarPart;
-pub(crate) use fit::NumberStyle;
+pub(crate) use encoded::EncodedRows;
+pub(crate) use fit::{Classes, NumberStyle};
 pub(crate) use inputs::Inputs;
-pub(crate) use level::{LevelEncoder, MISSING_CODE};
+pub(crate) use level::{LevelEncoder, MISSING_CODE, UNSEEN_CODE};
 pub(crate) use number::NumberEncoder;
 
 /// The fitted features of a model, in the order of the training file.
@@ -47,26 +52,31 @@ impl Features {
         self.numbers.iter().map(|number| number.encoder.width()).sum()
     }
 
-    /// The dense values of these rows, row-major; on all cores.
-    pub(crate) fn dense(&self, inputs: &Inputs, rows: &[usize]) -> Vec<f32> {
+    /// How many bins each number has, where each is read as a position among bins.
+    pub(crate) fn bins(&self) -> Option<Vec<usize>> {
+        self.numbers.iter().map(|number| number.encoder.bins()).collect()
+    }
+
+    /// All rows as a net reads them; on all cores.
+    pub(crate) fn encode(&self, inputs: &Inputs) -> EncodedRows {
         /// Rows that one core takes at once.
-        const ROWS: usize = 64;
+        const ROWS: usize = 256;
         let widths: Vec<usize> = self.numbers.iter().map(|number| number.encoder.width()).collect();
         let width: usize = widths.iter().sum();
-        if width == 0 {
-            return vec![];
-        }
-        let mut dense = vec![0.0; rows.len() * width];
-        dense.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS)).for_each(|(dense, rows)| {
-            for (mut dense, &row) in dense.chunks_exact_mut(width).zip(rows) {
-                let numbers = self.numbers.iter().zip(&widths).zip(inputs.numbers(row));
-                for ((number, &width), &value) in numbers {
-                    let (own, rest) = dense.split_at_mut(width);
-                    number.encoder.encode(value, own);
-                    dense = rest;
+        let mut dense = vec![0.0; inputs.rows * width];
+        if width > 0 {
+            dense.par_chunks_mut(ROWS * width).enumerate().for_each(|(at, dense)| {
+                for (row, mut dense) in dense.chunks_exact_mut(width).enumerate() {
+                    let values = inputs.numbers(at * ROWS + row);
+                    for ((number, &width), &value) in self.numbers.iter().zip(&widths).zip(values) {
+                        let (own, rest) = dense.split_at_mut(width);
+                        number.encoder.encode(value, own);
+                        dense = rest;
+                    }
                 }
-            }
-        });
-        dense
+            });
+        }
+        let rows = Batch { rows: inputs.rows, dense, codes: inputs.all_codes().to_vec() };
+        EncodedRows::new(rows, width, self.levels.len())
     }
 }

@@ -2,27 +2,50 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fit::Classes;
+use super::target::target_edges;
+use crate::engine::MISSING_POSITION;
+
 /// How far a smoothly clipped value can get.
 const CLIP: f64 = 3.0;
 
-/// The fitted encoding of one number. A missing one is all zeros and its flag; where training saw
-/// none missing there is no flag, and the median stands in.
+/// The fitted encoding of one number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "encoding", rename_all = "snake_case")]
 pub(crate) enum NumberEncoder {
-    /// The robustly scaled value, and how much of each bin lies below it (piecewise-linear
-    /// encoding; Gorishniy et al., On Embeddings for Numerical Features, 2022).
-    Piecewise { center: f64, scale: f64, edges: Vec<f64>, missing: bool },
+    /// The robustly scaled value, and how many bins it has passed (for a piecewise-linear
+    /// embedding; Gorishniy et al., On Embeddings for Numerical Features, 2022). A missing one
+    /// is the median where training saw none.
+    Bins { center: f64, scale: f64, edges: Vec<f64>, missing: bool },
     /// The normal quantile of the value's rank among the training rows, between knots linear.
     Normal { values: Vec<f64>, scores: Vec<f64>, missing: bool },
+    /// The robustly scaled value (RealMLP: Holzmüller et al., Better by Default, 2024). As with the
+    /// normal quantile a missing one is zero, and flagged where training saw one.
+    Robust { center: f64, scale: f64, missing: bool },
 }
 
 impl NumberEncoder {
     /// From training values, NaN where missing.
-    pub(crate) fn piecewise(values: &[f32], bins: usize) -> Self {
+    pub(crate) fn quantile_bins(values: &[f32], bins: usize) -> Self {
         let (sorted, missing) = present(values);
-        let center = quantile(&sorted, 0.5);
-        Self::Piecewise { center, scale: spread(&sorted), edges: bin_edges(&sorted, bins), missing }
+        Self::with_edges(&sorted, bin_edges(&sorted, bins), missing)
+    }
+
+    /// From training values, NaN where missing, and the class of each.
+    pub(crate) fn target_bins(values: &[f32], classes: Classes<'_>, bins: usize) -> Self {
+        let (sorted, missing) = present(values);
+        Self::with_edges(&sorted, target_edges(values, classes, bins), missing)
+    }
+
+    fn with_edges(sorted: &[f64], edges: Vec<f64>, missing: bool) -> Self {
+        let center = quantile(sorted, 0.5);
+        Self::Bins { center, scale: spread(sorted), edges, missing }
+    }
+
+    /// From training values, NaN where missing.
+    pub(crate) fn robust(values: &[f32]) -> Self {
+        let (sorted, missing) = present(values);
+        Self::Robust { center: quantile(&sorted, 0.5), scale: spread(&sorted), missing }
     }
 
     /// From training values, NaN where missing.
@@ -46,44 +69,70 @@ impl NumberEncoder {
     /// How many dense values this number becomes.
     pub(crate) fn width(&self) -> usize {
         match self {
-            Self::Piecewise { edges, missing, .. } => {
-                1 + edges.len().saturating_sub(1) + usize::from(*missing)
+            Self::Bins { .. } => 2,
+            Self::Normal { missing, .. } | Self::Robust { missing, .. } => {
+                1 + usize::from(*missing)
             }
-            Self::Normal { missing, .. } => 1 + usize::from(*missing),
+        }
+    }
+
+    /// How many bins there are, where the number is read as a position among them.
+    pub(crate) fn bins(&self) -> Option<usize> {
+        match self {
+            Self::Bins { edges, .. } => Some(edges.len().saturating_sub(1)),
+            Self::Normal { .. } | Self::Robust { .. } => None,
         }
     }
 
     /// Fills what this number becomes, [`Self::width`] values.
     pub(crate) fn encode(&self, value: f32, dense: &mut [f32]) {
         let value = f64::from(value);
-        dense.fill(0.0);
         match self {
-            Self::Piecewise { center, scale, edges, missing } => {
-                if value.is_nan() && *missing {
-                    dense[dense.len() - 1] = 1.0;
-                    return;
-                }
+            Self::Bins { missing: true, .. } if value.is_nan() => {
+                dense[0] = 0.0;
+                dense[1] = MISSING_POSITION;
+            }
+            Self::Bins { center, scale, edges, .. } => {
                 let value = if value.is_nan() { *center } else { value };
-                let scaled = (value - center) / scale;
-                dense[0] = (scaled / (1.0 + (scaled / CLIP).powi(2)).sqrt()) as f32;
-                // Full bins, then the one that the value lies in, then empty ones.
-                let above = edges.partition_point(|&edge| edge <= value);
-                let full = above.saturating_sub(1);
-                dense[1..=full].fill(1.0);
-                if above > 0 && above < edges.len() {
-                    let (low, high) = (edges[above - 1], edges[above]);
-                    dense[above] = ((value - low) / (high - low)) as f32;
+                dense[0] = clipped(value, *center, *scale);
+                dense[1] = position(edges, value);
+            }
+            Self::Normal { missing, .. } | Self::Robust { missing, .. } if value.is_nan() => {
+                dense[0] = 0.0;
+                if *missing {
+                    dense[1] = 1.0;
                 }
             }
             Self::Normal { values, scores, missing } => {
-                if !value.is_nan() {
-                    dense[0] = interpolate(values, scores, value);
-                } else if *missing {
-                    dense[1] = 1.0;
+                dense[0] = interpolate(values, scores, value);
+                if *missing {
+                    dense[1] = 0.0;
+                }
+            }
+            Self::Robust { center, scale, missing } => {
+                dense[0] = clipped(value, *center, *scale);
+                if *missing {
+                    dense[1] = 0.0;
                 }
             }
         }
     }
+}
+
+/// The value in spreads from the centre, bent so that it never gets further than [`CLIP`].
+fn clipped(value: f64, center: f64, scale: f64) -> f32 {
+    let scaled = (value - center) / scale;
+    (scaled / (1.0 + (scaled / CLIP).powi(2)).sqrt()) as f32
+}
+
+/// How many bins lie below a value, with the share of the one that it is in.
+fn position(edges: &[f64], value: f64) -> f32 {
+    let above = edges.partition_point(|&edge| edge <= value);
+    if above == 0 || above == edges.len() {
+        return above.saturating_sub(1) as f32;
+    }
+    let (low, high) = (edges[above - 1], edges[above]);
+    ((above - 1) as f64 + (value - low) / (high - low)) as f32
 }
 
 /// The values that are there, sorted, and whether any is not.
@@ -206,7 +255,7 @@ mod tests {
     fn bins_survive_a_column_that_is_mostly_zero() {
         let values: Vec<f32> =
             (0..1000).map(|row| if row < 950 { 0.0 } else { (row - 949) as f32 }).collect();
-        let NumberEncoder::Piecewise { edges, .. } = NumberEncoder::piecewise(&values, 16) else {
+        let NumberEncoder::Bins { edges, .. } = NumberEncoder::quantile_bins(&values, 16) else {
             unreachable!()
         };
         assert!(edges.len() >= 8, "{edges:?}");
@@ -214,25 +263,37 @@ mod tests {
     }
 
     #[test]
-    fn a_bin_is_filled_from_its_lower_edge() {
-        let encoder = NumberEncoder::piecewise(&[0.0, 1.0, 3.0], 8);
-        assert_eq!(encoded(&encoder, 2.0)[1..], [1.0, 0.5]);
-        assert_eq!(encoded(&encoder, -5.0)[1..], [0.0, 0.0]);
+    fn a_bin_is_passed_from_its_lower_edge() {
+        let encoder = NumberEncoder::quantile_bins(&[0.0, 1.0, 3.0], 8);
+        let position = |value| encoded(&encoder, value)[1];
+        assert_eq!(
+            [-5.0, 0.0, 0.5, 1.0, 2.0, 3.0, 9.0].map(position),
+            [0., 0., 0.5, 1., 1.5, 2., 2.]
+        );
     }
 
     #[test]
     fn missing_has_a_flag_where_training_saw_it_and_is_the_median_elsewhere() {
-        let flagged = NumberEncoder::piecewise(&[1.0, f32::NAN, 3.0], 8);
-        assert_eq!(encoded(&flagged, f32::NAN), [0.0, 0.0, 1.0]);
-        let plain = NumberEncoder::piecewise(&[1.0, 2.0, 3.0], 8);
+        let flagged = NumberEncoder::quantile_bins(&[1.0, f32::NAN, 3.0], 8);
+        assert_eq!(encoded(&flagged, f32::NAN), [0.0, MISSING_POSITION]);
+        let plain = NumberEncoder::quantile_bins(&[1.0, 2.0, 3.0], 8);
         assert_eq!(encoded(&plain, f32::NAN), encoded(&plain, 2.0));
+        let robust = NumberEncoder::robust(&[1.0, f32::NAN, 3.0]);
+        assert_eq!(encoded(&robust, f32::NAN), [0.0, 1.0]);
+        assert_eq!(encoded(&robust, 2.0), [0.0, 0.0]);
     }
 
     #[test]
     fn nothing_breaks_on_constant_missing_or_huge_values() {
         for values in [vec![5.0; 4], vec![f32::NAN; 4], vec![-1e30, 0.0, 1e30], vec![]] {
-            for encoder in [NumberEncoder::piecewise(&values, 8), NumberEncoder::normal(&values, 8)]
-            {
+            let labels: Vec<usize> = (0..values.len()).map(|row| row % 2).collect();
+            let classes = Classes { labels: &labels, count: 2 };
+            for encoder in [
+                NumberEncoder::quantile_bins(&values, 8),
+                NumberEncoder::target_bins(&values, classes, 8),
+                NumberEncoder::normal(&values, 8),
+                NumberEncoder::robust(&values),
+            ] {
                 for value in [f32::NAN, 0.0, 5.0, 1e30, -1e30] {
                     encoded(&encoder, value);
                 }

@@ -1,10 +1,12 @@
 //! Nets: shapes that are stored, and forward passes that read weights by name.
 //!
-//! Training and scoring share the forward pass: the weights are either a run's variables or what
+//! Training and scoring share the steps: the weights are either a run's variables or what
 //! a package holds.
 
-mod mlp;
 mod settings;
+mod shape;
+mod tabular;
 
-pub(crate) use mlp::{Mlp, MlpShape, encoded};
-pub(crate) use settings::MlpSettings;
+pub(crate) use settings::{NetSettings, Numbers};
+pub(crate) use shape::{Body, NetShape};
+pub(crate) use tabular::TabularNet;

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::model::boosted::{self, Columns};
-use crate::model::classification::chunks;
-use crate::model::features::{Features, Inputs};
-use crate::model::nets::{Mlp, MlpShape, encoded};
+use crate::model::features::{EncodedRows, Features, Inputs};
+use crate::model::nets::{NetShape, TabularNet};
 use crate::trees;
 
 /// What `mlx/model.json` holds of a member.
@@ -30,14 +29,14 @@ pub(crate) struct Member {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Body {
-    Net(MlpShape),
+    Net(NetShape),
     Trees,
 }
 
 /// A member with its weights.
 #[derive(Clone, Debug)]
 pub(super) enum Scorer {
-    Net(Mlp),
+    Net(TabularNet),
     Trees(trees::Model),
 }
 
@@ -54,7 +53,7 @@ impl Member {
         });
         let own: BTreeMap<String, Tensor> = own.collect();
         Ok(match &self.body {
-            Body::Net(shape) => Scorer::Net(Mlp::from_weights(shape, &own, device)?),
+            Body::Net(shape) => Scorer::Net(TabularNet::from_weights(shape, &own, device)?),
             Body::Trees => Scorer::Trees(boosted::from_weights(&own)?),
         })
     }
@@ -64,19 +63,18 @@ impl Scorer {
     /// A score a row.
     pub(super) fn scores(&self, features: &Features, inputs: &Inputs) -> Result<Vec<f64>> {
         match self {
-            Self::Net(net) => scores(net, features, inputs),
+            Self::Net(net) => scores(net, &features.encode(inputs)),
             Self::Trees(trees) => trees.predict(&Columns::new(inputs).as_columns()),
         }
     }
 }
 
 /// The mean of the scores of a net's own members.
-pub(crate) fn scores(net: &Mlp, features: &Features, inputs: &Inputs) -> Result<Vec<f64>> {
-    let mut answer = Vec::with_capacity(inputs.rows);
-    for rows in chunks(inputs.rows) {
-        let output = net.score(encoded(features, inputs, &rows.collect::<Vec<_>>()))?;
-        let mean: Vec<f32> = output.mean(1)?.flatten_all()?.to_vec1()?;
-        answer.extend(mean.into_iter().map(f64::from));
-    }
-    Ok(answer)
+pub(crate) fn scores(net: &TabularNet, rows: &EncodedRows) -> Result<Vec<f64>> {
+    let members = net.shape().members;
+    net.score(rows, 1, |scores, answer| {
+        for (scores, answer) in scores.chunks_exact(members).zip(answer) {
+            *answer = scores.iter().map(|score| f64::from(*score)).sum::<f64>() / members as f64;
+        }
+    })
 }

@@ -1,47 +1,69 @@
 //! Nets as learners of classes: rows, a net over their features, cross-entropy.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
 use super::{PartSpec, Prepared, validation};
 use crate::engine::loss::CrossEntropy;
-use crate::engine::{Mode, Parameters, StepKey};
+use crate::engine::{Parameters, StepKey};
 use crate::error::Result;
 use crate::model::Model;
-use crate::model::classification::{Body, probabilities};
-use crate::model::features::{Features, Inputs};
-use crate::model::nets::{Mlp, MlpShape, encoded};
+use crate::model::classification::{self, probabilities};
+use crate::model::features::EncodedRows;
+use crate::model::nets::{Body, NetSettings, NetShape, Numbers, TabularNet};
 use crate::sys::random::{Purpose, stream};
+use crate::train::estimator::Request;
 use crate::train::learner::{Defaults, Learner, Validation};
+use crate::train::schedule::Schedule;
 
 pub(super) struct NetLearner {
     spec: PartSpec,
-    net: Mlp,
-    train: Inputs,
+    net: TabularNet,
+    schedule: Schedule,
+    learning_rate: f64,
+    train: EncodedRows,
     labels: Vec<u32>,
-    valid: Inputs,
+    valid: EncodedRows,
     valid_labels: Vec<usize>,
 }
 
+/// The settings of a net for classes where nothing else is said.
+pub(super) fn defaults(body: Body) -> NetSettings {
+    NetSettings {
+        dropout: 0.1,
+        members: 4,
+        embedding: 24,
+        embedding_dropout: 0.05,
+        numbers: Numbers::Piecewise,
+        bins: 64,
+        epochs: Some(15),
+        ..NetSettings::of(body)
+    }
+}
+
 impl NetLearner {
-    /// A net of this shape to train, which leaves this share of hidden values out.
-    pub(super) fn new(
-        prepared: Prepared,
-        shape: MlpShape,
-        dropout: f64,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Self> {
-        let Prepared { spec, train, labels, valid, valid_labels } = prepared;
-        let net = Mlp::init(&shape, dropout, device, &mut stream(seed, Purpose::Init, 0))?;
-        let spec = spec.with(Body::Net(shape));
-        let labels = labels.into_iter().map(|label| label as u32).collect();
-        Ok(Self { spec, net, train, labels, valid, valid_labels })
+    pub(super) fn new(request: &Request<'_>, settings: &NetSettings) -> Result<Self> {
+        let Prepared { spec, train, labels, valid, valid_labels } =
+            Prepared::new(request, settings.style())?;
+        let shape = NetShape::new(spec.features(), settings, spec.classes());
+        let random = &mut stream(request.seed, Purpose::Init, 0);
+        let net = TabularNet::init(&shape, settings, request.device, random)?;
+        Ok(Self {
+            net,
+            schedule: Schedule::of(settings.epochs),
+            learning_rate: 2e-3,
+            train: spec.features().encode(&train),
+            labels: labels.into_iter().map(|label| label as u32).collect(),
+            valid: spec.features().encode(&valid),
+            valid_labels,
+            spec: spec.with(classification::Body::Net(shape)),
+        })
     }
 
-    fn features(&self) -> &Features {
-        self.spec.features()
+    /// The same, to learn at this rate where nothing is said.
+    pub(super) fn at_rate(self, learning_rate: f64) -> Self {
+        Self { learning_rate, ..self }
     }
 }
 
@@ -51,27 +73,33 @@ impl Learner for NetLearner {
     }
 
     fn units(&self) -> usize {
-        self.train.rows
+        self.train.len()
     }
 
     fn valid_units(&self) -> usize {
-        self.valid.rows
+        self.valid.len()
     }
 
     fn defaults(&self) -> Defaults {
-        Defaults { batch: batch(self.train.rows), learning_rate: 2e-3, weight_decay: 0.02 }
+        let batch = batch(self.train.len());
+        Defaults { batch, learning_rate: self.learning_rate, weight_decay: 0.02 }
+    }
+
+    fn schedule(&self) -> Schedule {
+        self.schedule
     }
 
     /// The mean of the members' cross-entropies: each member learns as if it were alone.
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
-        let batch = encoded(self.features(), &self.train, units);
-        let logits = self.net.forward(batch, Mode::Train(StepKey(random.next_u64())))?;
+        let mut batch = self.parameters().spare_batch();
+        self.train.gather(units, &mut batch);
+        let logits = self.net.train(batch, StepKey(random.next_u64()))?;
         let labels = units.iter().map(|&unit| self.labels[unit]).collect();
         CrossEntropy { labels, classes: self.spec.classes() }.of(&logits)
     }
 
     fn validate(&self) -> Result<Validation> {
-        let answer = probabilities(&self.net, self.features(), &self.valid)?;
+        let answer = probabilities(&self.net, &self.valid)?;
         Ok(validation(&self.spec, &self.valid_labels, &answer))
     }
 
@@ -81,7 +109,7 @@ impl Learner for NetLearner {
     }
 }
 
-/// Some sixty steps an epoch, in powers of two.
+/// A hundred steps an epoch and more, in powers of two.
 fn batch(rows: usize) -> usize {
-    (rows / 60).next_power_of_two().clamp(64, 512)
+    (rows / 200).next_power_of_two().clamp(16, 256)
 }

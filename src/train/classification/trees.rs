@@ -9,13 +9,11 @@ use crate::error::Result;
 use crate::model::Model;
 use crate::model::boosted::{self, Columns};
 use crate::model::classification::Body;
+use crate::model::features::NumberStyle;
 use crate::train::boosting::{Boosted, TreesLearner, check_device};
 use crate::train::estimator::{Estimator, Request};
 use crate::train::learner::{Learner, Validation};
 use crate::trees::{Binary, Objective, Softmax};
-
-/// Bins of the piecewise encoding, which trees don't read.
-const ENCODING_BINS: usize = 2;
 
 struct Classes {
     spec: PartSpec,
@@ -38,7 +36,7 @@ fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     check_device(device)?;
     let settings = boosted::settings(request.model)?;
     let Prepared { spec, train, labels, valid, valid_labels } =
-        Prepared::new(request, ENCODING_BINS)?;
+        Prepared::new(request, NumberStyle::Robust)?;
     let (train, valid) = (Columns::new(&train), Columns::new(&valid));
     let classes = Classes { spec: spec.with(Body::Trees), labels, valid_labels };
     Ok(Box::new(TreesLearner::new(classes, settings, train, valid, seed, device)?))

@@ -135,7 +135,7 @@ impl Limits {
         FitPlan {
             part: part.name.clone(),
             seed: part.seed,
-            max_epochs: self.max_epochs,
+            max_epochs: learner.schedule().epochs(self.max_epochs),
             patience: self.patience,
             batch: self.batch.filter(|_| part.estimator.descends).unwrap_or(defaults.batch),
             learning_rate: told(self.learning_rate).unwrap_or(defaults.learning_rate),
@@ -224,6 +224,7 @@ impl Walk<'_> {
             parts: self.course.parts.len(),
             train_units: learner.units(),
             valid_units: learner.valid_units(),
+            max_epochs: plan.max_epochs,
             parameters: learner.parameters().count(),
             from_epoch: state.progress.epoch,
             budget_seconds: plan.budget.map(|time| time.as_secs_f64()),

@@ -4,7 +4,7 @@ use super::Prepared;
 use super::loss::RankLoss;
 use super::net::{NetLearner, Recipe};
 use crate::error::Result;
-use crate::model::nets::MlpSettings;
+use crate::model::nets::{Body, NetSettings};
 use crate::train::estimator::{Estimator, Request};
 use crate::train::learner::Learner;
 
@@ -21,8 +21,8 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
 fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     let (loss, _) = RankLoss::take(request.model)?;
     // A net without a hidden layer, to which a name is one number.
-    let mlp = MlpSettings { hidden: vec![], dropout: 0.0, members: 1, embedding: 1, bins: 2 };
-    let prepared = Prepared::new(request)?;
+    let net = NetSettings { embedding: 1, ..NetSettings::of(Body::Mlp { hidden: vec![] }) };
+    let prepared = Prepared::new(request, net.style())?;
     let recipe = Recipe { loss, learning_rate: 1e-2, weight_decay: 0.1 };
-    Ok(Box::new(NetLearner::new(prepared, &mlp, &recipe, request.seed, request.device)?))
+    Ok(Box::new(NetLearner::new(prepared, &net, &recipe, request.seed, request.device)?))
 }

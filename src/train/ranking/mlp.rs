@@ -5,14 +5,14 @@ use super::loss::RankLoss;
 use super::net::{NetLearner, Recipe};
 use crate::error::Result;
 use crate::model::ModelSettings;
-use crate::model::nets::MlpSettings;
+use crate::model::nets::{Body, NetSettings};
 use crate::train::estimator::{Estimator, Request};
 use crate::train::learner::Learner;
 
 pub(super) const ESTIMATOR: Estimator = Estimator {
     kind: "mlp",
     about: "small neural nets side by side, averaged",
-    keys: &["hidden", "dropout", "members", "embedding", "bins", "loss"],
+    keys: &NetSettings::keys_and("loss"),
     check: |model| settings(model).map(drop),
     build,
     descends: true,
@@ -20,15 +20,15 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
 };
 
 fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
-    let (loss, mlp) = settings(request.model)?;
-    let prepared = Prepared::new(request)?;
+    let (loss, net) = settings(request.model)?;
+    let prepared = Prepared::new(request, net.style())?;
     let recipe = Recipe { loss, learning_rate: 1e-3, weight_decay: 0.1 };
-    Ok(Box::new(NetLearner::new(prepared, &mlp, &recipe, request.seed, request.device)?))
+    Ok(Box::new(NetLearner::new(prepared, &net, &recipe, request.seed, request.device)?))
 }
 
-fn settings(model: &ModelSettings) -> Result<(RankLoss, MlpSettings)> {
+fn settings(model: &ModelSettings) -> Result<(RankLoss, NetSettings)> {
     let (loss, model) = RankLoss::take(model)?;
-    let defaults =
-        MlpSettings { hidden: vec![64, 32], dropout: 0.2, members: 8, embedding: 16, bins: 32 };
-    Ok((loss, MlpSettings::read(&model, &defaults)?))
+    let body = Body::Mlp { hidden: vec![64, 32] };
+    let defaults = NetSettings { dropout: 0.2, members: 8, ..NetSettings::of(body) };
+    Ok((loss, NetSettings::read(&model, defaults)?))
 }

@@ -6,22 +6,26 @@ use rand_chacha::ChaCha8Rng;
 
 use super::loss::{Grades, RankLoss};
 use super::{Judged, Prepared, validation};
-use crate::engine::{Mode, Parameters, StepKey};
+use crate::engine::{Parameters, StepKey};
 use crate::error::Result;
 use crate::model::Model;
-use crate::model::nets::{Mlp, MlpSettings, MlpShape, encoded};
+use crate::model::features::EncodedRows;
+use crate::model::nets::{NetSettings, NetShape, TabularNet};
 use crate::model::ranking::{Body, RankingModel, Spec, scores};
 use crate::sys::random::{Purpose, stream};
 use crate::train::learner::{Defaults, Learner, Validation};
+use crate::train::schedule::Schedule;
 
 pub(super) struct NetLearner {
     spec: Spec,
-    net: Mlp,
-    train: Judged,
+    net: TabularNet,
+    schedule: Schedule,
+    train: EncodedRows,
     /// Those queries that have something to put in order, with the rows of each.
     queries: Vec<(Vec<usize>, Grades)>,
     loss: RankLoss,
     valid: Judged,
+    valid_rows: EncodedRows,
     learning_rate: f64,
     weight_decay: f64,
 }
@@ -36,14 +40,15 @@ pub(super) struct Recipe {
 impl NetLearner {
     pub(super) fn new(
         prepared: Prepared,
-        mlp: &MlpSettings,
+        settings: &NetSettings,
         recipe: &Recipe,
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
         let Prepared { spec, train, valid } = prepared;
-        let shape = MlpShape::new(&spec.features[0], mlp, 1);
-        let net = Mlp::init(&shape, mlp.dropout, device, &mut stream(seed, Purpose::Init, 0))?;
+        let shape = NetShape::new(&spec.features[0], settings, 1);
+        let random = &mut stream(seed, Purpose::Init, 0);
+        let net = TabularNet::init(&shape, settings, device, random)?;
         let Recipe { loss, learning_rate, weight_decay } = *recipe;
         let queries = train.to_order().into_iter();
         let queries = queries
@@ -52,7 +57,18 @@ impl NetLearner {
                 (rows, grades)
             })
             .collect();
-        Ok(Self { spec, net, train, queries, loss, valid, learning_rate, weight_decay })
+        Ok(Self {
+            schedule: Schedule::of(settings.epochs),
+            train: spec.features[0].encode(&train.inputs),
+            valid_rows: spec.features[0].encode(&valid.inputs),
+            spec,
+            net,
+            queries,
+            loss,
+            valid,
+            learning_rate,
+            weight_decay,
+        })
     }
 }
 
@@ -83,17 +99,22 @@ impl Learner for NetLearner {
         Defaults { batch, learning_rate, weight_decay }
     }
 
+    fn schedule(&self) -> Schedule {
+        self.schedule
+    }
+
     /// The queries' rows go through the net together; the loss takes each query's apart again.
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
         let rows: Vec<usize> =
             units.iter().flat_map(|&unit| self.queries[unit].0.iter().copied()).collect();
-        let batch = encoded(&self.spec.features[0], &self.train.inputs, &rows);
-        let output = self.net.forward(batch, Mode::Train(StepKey(random.next_u64())))?;
+        let mut batch = self.parameters().spare_batch();
+        self.train.gather(&rows, &mut batch);
+        let output = self.net.train(batch, StepKey(random.next_u64()))?;
         self.loss.of(units.iter().map(|&unit| &self.queries[unit].1), &output)
     }
 
     fn validate(&self) -> Result<Validation> {
-        let answer = scores(&self.net, &self.spec.features[0], &self.valid.inputs)?;
+        let answer = scores(&self.net, &self.valid_rows)?;
         Ok(validation(&self.valid, &answer))
     }
 

@@ -8,6 +8,7 @@ use super::{Judged, Prepared, validation};
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::boosted::{self, Columns};
+use crate::model::features::NumberStyle;
 use crate::model::ranking::{Body, RankingModel, Spec};
 use crate::train::boosting::{Boosted, TreesLearner, check_device};
 use crate::train::estimator::{Estimator, Request};
@@ -42,7 +43,7 @@ fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     let Request { seed, device, .. } = *request;
     check_device(device)?;
     let settings = boosted::settings(request.model)?;
-    let Prepared { spec, train, valid } = Prepared::new(request)?;
+    let Prepared { spec, train, valid } = Prepared::new(request, NumberStyle::Robust)?;
     let queries =
         Queries { spec, train: Grouped::new(&train), valid: Grouped::new(&valid), judged: valid };
     let columns = Columns::of(&train.inputs, &queries.train.rows);
