@@ -11,6 +11,8 @@ use super::shard::{Arena, Lane, Shard};
 
 /// The most rows that one core takes at once. Part of what a run computes: sums are added shard by shard.
 pub(super) const SHARD_ROWS: usize = 128;
+/// From so many rows on there are two shards at least.
+const ROWS_FOR_TWO: usize = 64;
 /// Shards have a multiple of so many rows, but for the last: as many as a product's kernel takes together.
 const ROWS_TOGETHER: usize = 8;
 /// Into how many sums the shards' gradients go before these are added up, and so how many cores a
@@ -94,10 +96,11 @@ pub(super) struct Pass {
 }
 
 /// How many rows of a batch go into each shard: as evenly as can be, and into an even number of shards,
-/// since a short last one would keep a core waiting. A function of the batch alone.
+/// since a short last one would keep a core waiting; too few for two stay together. A function of the
+/// batch alone.
 fn shard_rows(rows: usize) -> usize {
     let shards = rows.div_ceil(SHARD_ROWS);
-    let shards = if shards > 1 { shards.next_multiple_of(2) } else { 1 };
+    let shards = if rows >= ROWS_FOR_TWO { shards.next_multiple_of(2) } else { 1 };
     rows.div_ceil(shards).next_multiple_of(ROWS_TOGETHER).max(ROWS_TOGETHER)
 }
 
@@ -292,7 +295,7 @@ mod tests {
 
     #[test]
     fn shards_are_even_and_no_larger_than_they_may_be() {
-        for (rows, expected) in [(1, 8), (128, 128), (129, 72), (448, 112), (1024, 128)] {
+        for (rows, expected) in [(1, 8), (60, 64), (64, 32), (128, 64), (129, 72), (448, 112), (1024, 128)] {
             assert_eq!(shard_rows(rows), expected, "{rows}");
         }
         for rows in 1..5_000 {

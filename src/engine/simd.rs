@@ -71,8 +71,8 @@ pub(crate) fn cos_turns(x: f32) -> f32 {
     let mut sum = 7.903_536e0;
     sum = sum * square - 2.642_625_7e1;
     sum = sum * square + 6.024_464e1;
-    sum = sum * square - 8.545_681_7e1;
-    sum = sum * square + 6.493_939_4e1;
+    sum = sum * square - 8.545_682e1;
+    sum = sum * square + 6.493_939e1;
     sum = sum * square - 1.973_920_8e1;
     let cosine = sum * square + 1.0;
     if far { -cosine } else { cosine }

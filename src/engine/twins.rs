@@ -125,7 +125,9 @@ fn parameters(net: &Arc<Net>) -> Parameters {
     for declared in parameters.declared() {
         if matches!(declared.init, Init::Values(_)) {
             let own = &mut values[declared.start..declared.start + declared.len()];
-            own.iter_mut().for_each(|value| *value += random.random::<f32>() * 0.5 - 0.25);
+            for value in own {
+                *value += random.random::<f32>() * 0.5 - 0.25;
+            }
         }
     }
     let values = Tensor::new(values, &Device::Cpu).expect("a tensor");

@@ -205,12 +205,13 @@ impl Running {
                 number,
                 parts,
                 from_epoch,
+                max_epochs,
                 budget_seconds,
                 from_seconds,
                 ..
             } => {
                 *self = Self {
-                    max_epochs: self.max_epochs,
+                    max_epochs: *max_epochs,
                     patience: self.patience,
                     part: part.clone(),
                     number: *number,

@@ -99,7 +99,9 @@ pub(crate) fn probabilities(net: &TabularNet, rows: &EncodedRows) -> Result<Vec<
                     }
                     // Divided in f64, a row sums to one as closely as f64 can.
                     let sum: f64 = answer.iter().sum();
-                    answer.iter_mut().for_each(|answer| *answer /= sum);
+                    for answer in answer {
+                        *answer /= sum;
+                    }
                 }
             },
         );

@@ -66,7 +66,9 @@ impl Counted {
         for same in rows.chunk_by(|a, b| a.0 == b.0) {
             counted.values.push(f64::from(same[0].0));
             counted.before.extend_from_slice(&count);
-            same.iter().for_each(|(_, label)| count[*label] += 1);
+            for (_, label) in same {
+                count[*label] += 1;
+            }
         }
         counted.before.extend_from_slice(&count);
         counted

@@ -52,7 +52,7 @@ impl NetLearner {
         Ok(Self {
             net,
             schedule: Schedule::of(settings.epochs),
-            learning_rate: 2e-3,
+            learning_rate: 4e-3,
             train: spec.features().encode(&train),
             labels: labels.into_iter().map(|label| label as u32).collect(),
             valid: spec.features().encode(&valid),
