@@ -295,7 +295,9 @@ mod tests {
 
     #[test]
     fn shards_are_even_and_no_larger_than_they_may_be() {
-        for (rows, expected) in [(1, 8), (60, 64), (64, 32), (128, 64), (129, 72), (448, 112), (1024, 128)] {
+        for (rows, expected) in
+            [(1, 8), (60, 64), (64, 32), (128, 64), (129, 72), (448, 112), (1024, 128)]
+        {
             assert_eq!(shard_rows(rows), expected, "{rows}");
         }
         for rows in 1..5_000 {

@@ -34,10 +34,9 @@ pub(super) fn defaults(body: Body) -> NetSettings {
         dropout: 0.1,
         members: 4,
         embedding: 24,
-        embedding_dropout: 0.05,
+        embedding_dropout: 0.1,
         numbers: Numbers::Piecewise,
         bins: 64,
-        epochs: Some(15),
         ..NetSettings::of(body)
     }
 }
@@ -51,8 +50,10 @@ impl NetLearner {
         let net = TabularNet::init(&shape, settings, request.device, random)?;
         Ok(Self {
             net,
-            schedule: Schedule::of(settings.epochs),
-            learning_rate: 4e-3,
+            schedule: Schedule::Cosines {
+                epochs: settings.epochs.unwrap_or_else(|| epochs(train.rows)),
+            },
+            learning_rate: 6e-3,
             train: spec.features().encode(&train),
             labels: labels.into_iter().map(|label| label as u32).collect(),
             valid: spec.features().encode(&valid),
@@ -107,6 +108,11 @@ impl Learner for NetLearner {
         let weights = self.parameters().snapshot()?;
         self.spec.model(weights, self.parameters().device())
     }
+}
+
+/// As many as look at half a million rows: few rows need many epochs and cost little.
+fn epochs(rows: usize) -> usize {
+    (450_000 / rows.max(1)).clamp(15, 40)
 }
 
 /// A hundred steps an epoch and more, in powers of two.
