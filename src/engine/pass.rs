@@ -18,6 +18,8 @@ const ROWS_TOGETHER: usize = 8;
 /// Into how many sums the shards' gradients go before these are added up, and so how many cores a
 /// backward pass can use.
 const LANES: usize = 8;
+/// Batches that wait to be filled again: one on its way in, one whose gradient is being gathered.
+const SPARE_BATCHES: usize = 2;
 /// Parameters that are added up at once.
 const PIECE: usize = 8192;
 
@@ -63,6 +65,15 @@ impl Workspace {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
+    /// For who asks for a spare one. Not everyone does: without a limit, what passes leave behind
+    /// would pile up with every step.
+    fn keep(&self, spare: Option<Batch>) {
+        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        if batches.len() < SPARE_BATCHES {
+            batches.extend(spare);
+        }
+    }
+
     fn arenas(&self, count: usize) -> Vec<Arena> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle.len().saturating_sub(count);
@@ -77,8 +88,7 @@ impl Workspace {
 
     fn give_back(&self, memory: Memory, batch: Arc<Batch>) {
         let Memory { arenas, prepared } = memory;
-        let batches = Batch::spare(batch);
-        self.batches.lock().unwrap_or_else(PoisonError::into_inner).extend(batches);
+        self.keep(Batch::spare(batch));
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(arenas);
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).push(prepared);
     }
@@ -203,8 +213,7 @@ impl Pass {
         net.steps.iter().for_each(|step| step.settle(net, dense));
         self.gather(tables, arenas, touched.as_deref());
         let before = std::mem::replace(touched, (!tables.is_empty()).then(|| self.batch.clone()));
-        let before = before.and_then(Batch::spare);
-        self.workspace.batches.lock().unwrap_or_else(PoisonError::into_inner).extend(before);
+        self.workspace.keep(before.and_then(Batch::spare));
         *fresh = true;
     }
 
@@ -307,5 +316,15 @@ mod tests {
             let idle = shards * size - rows;
             assert!(idle < size && idle <= shards * ROWS_TOGETHER, "{rows}: {shards} of {size}");
         }
+    }
+
+    #[test]
+    fn batches_that_nobody_asks_for_do_not_pile_up() {
+        let workspace = Workspace::default();
+        for rows in 0..100 {
+            workspace.keep(Batch::spare(Arc::new(Batch { rows, ..Batch::default() })));
+        }
+        assert_eq!(workspace.batches.lock().expect("whole").len(), SPARE_BATCHES);
+        assert_eq!(workspace.batch().rows, 0, "what is spare is empty");
     }
 }
