@@ -1,4 +1,4 @@
-//! From trained parts to one ranker: the mean of those that validation can't tell from the best.
+//! From trained parts to one ranker: the mean of those that validation doesn't find clearly worse than the best.
 
 use candle_core::Device;
 
@@ -9,10 +9,13 @@ use crate::model::choice::Choice;
 use crate::model::{Model, RankingModel};
 use crate::train::course::{FinishRequest, Finished, Trained, chosen};
 
+/// How many standard errors of the paired difference a part is behind before it is clearly worse. One would leave out
+/// parts that help: both the best and its lead are chosen by the same few queries (ADR 12).
+const CLEARLY: f64 = 3.0;
+
 /// Validation queries are few, tens where classification has hundreds of rows: weights fitted to them would follow
-/// their noise. So parts count alike, and only those are left out that are worse than the best by more than a
-/// standard error of the paired difference (the one-standard-error rule of Breiman et al., Classification and
-/// Regression Trees, 1984). The best alone is taken where the mean is that much worse than it.
+/// their noise. So parts count alike, and only those are left out that are clearly worse than the best. The best alone
+/// is taken where the mean is clearly worse than it.
 ///
 /// Before they are added up, a part's scores are divided by how far they spread within the validation queries: one
 /// number a part, so that a row's score stays a function of the row, and a part that hardly tells a query's rows
@@ -116,14 +119,14 @@ fn weigh(
     Ok((0..alone.len()).map(|part| if part == best { 1.0 } else { 0.0 }).collect())
 }
 
-/// Whether these are less than those, query by query, by more than a standard error of the difference.
+/// Whether these are clearly less than those, query by query.
 fn falls_short(values: &[f64], than: &[f64]) -> bool {
     let differences: Vec<f64> = than.iter().zip(values).map(|(than, value)| than - value).collect();
     let (count, mean) = (differences.len() as f64, average(&differences));
     let squares: f64 = differences.iter().map(|difference| (difference - mean).powi(2)).sum();
     // Of one query nothing is known of how much queries differ: then the better one is better.
     let error = if count > 1.0 { (squares / (count - 1.0) / count).sqrt() } else { 0.0 };
-    mean > error
+    mean > CLEARLY * error
 }
 
 fn average(values: &[f64]) -> f64 {

@@ -22,3 +22,4 @@ mod tensorboard;
 mod tour;
 pub mod train;
 mod predict;
+mod ranking;
