@@ -140,6 +140,26 @@ impl Table {
         Self { columns, rows: rows.len(), origin }
     }
 
+    /// The rows of a table that was cut from the same one, below these.
+    pub(crate) fn stack(&self, below: &Self) -> Result<Self> {
+        let fits = self.origin.files == below.origin.files
+            && self.columns.len() == below.columns.len()
+            && self.columns.iter().zip(&below.columns).all(|(one, other)| one.name == other.name);
+        let (true, Some(above), Some(under)) = (fits, &self.origin.picked, &below.origin.picked)
+        else {
+            return Err(Error::bug("tables are stacked that were not cut from one"));
+        };
+        let columns = self.columns.iter().zip(&below.columns);
+        let columns = columns
+            .map(|(one, other)| {
+                let values = stack(&one.values, &other.values)?;
+                Ok(Column { name: one.name.clone(), kind: one.kind, values })
+            })
+            .collect::<Result<_>>()?;
+        let origin = Origin { picked: Some([&above[..], under].concat()), ..self.origin.clone() };
+        Ok(Self { columns, rows: self.rows + below.rows, origin })
+    }
+
     /// `train.csv row 10417`: the data rows of each file count from 1, the header left out.
     pub(crate) fn describe_row(&self, row: usize) -> String {
         self.origin.describe(row)
@@ -192,6 +212,22 @@ impl Origin {
         }
         format!("row {}", row + 1)
     }
+}
+
+fn stack(above: &Values, below: &Values) -> Result<Values> {
+    Ok(match (above, below) {
+        (Values::Numbers(above), Values::Numbers(below)) => {
+            Values::Numbers([&above[..], below].concat())
+        }
+        (Values::Times(above), Values::Times(below)) => Values::Times([&above[..], below].concat()),
+        (Values::Texts(above), Values::Texts(below)) if above.levels == below.levels => {
+            Values::Texts(Dictionary {
+                codes: [&above.codes[..], &below.codes].concat(),
+                levels: above.levels.clone(),
+            })
+        }
+        _ => return Err(Error::bug("columns are stacked that were not cut from one")),
+    })
 }
 
 fn take(values: &Values, rows: &[usize]) -> Values {

@@ -64,7 +64,10 @@ impl ClassificationModel {
         let scorers = spec
             .members
             .iter()
-            .map(|member| member.scorer(&weights, device))
+            .map(|member| {
+                let features = &spec.features[member.features];
+                member.scorer(features, spec.classes.len(), &weights, device)
+            })
             .collect::<Result<_>>()?;
         let logistic = spec
             .logistic

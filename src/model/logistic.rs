@@ -115,16 +115,21 @@ impl Logistic {
         for row in 0..inputs.rows {
             self.design.row(inputs, row, &mut entries);
             apply(&self.weights, &entries, &mut logits);
-            if let [logit] = logits[..] {
-                let positive = 1.0 / (1.0 + (-logit).exp());
-                answer.extend([1.0 - positive, positive]);
-            } else {
-                let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
-                answer.extend(logits.iter().map(|logit| (logit - largest).exp() / sum));
-            }
+            into_probabilities(&logits, &mut answer);
         }
         answer
+    }
+}
+
+/// Adds the probabilities of a row's classes: of one logit by the sigmoid, of several by softmax.
+pub(crate) fn into_probabilities(logits: &[f64], answer: &mut Vec<f64>) {
+    if let [logit] = logits {
+        let positive = 1.0 / (1.0 + (-logit).exp());
+        answer.extend([1.0 - positive, positive]);
+    } else {
+        let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+        answer.extend(logits.iter().map(|logit| (logit - largest).exp() / sum));
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod features;
 pub(crate) mod forecasting;
 pub(crate) mod labels;
 pub(crate) mod lineage;
+pub(crate) mod linear;
 pub(crate) mod logistic;
 pub(crate) mod nets;
 pub(crate) mod package;

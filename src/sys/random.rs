@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     #[cfg(test)]
     Sample = 5,
     Scaffold = 6,
+    /// Which rows validate together, where each does once.
+    Folds = 7,
 }
 
 /// The generator for a purpose, at the start of its stream number `index` (an epoch, a step, a member).

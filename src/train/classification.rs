@@ -1,6 +1,7 @@
 //! Classification: its estimators, what `auto` trains, and what they all begin with.
 
 mod finish;
+mod linear;
 mod mlp;
 mod net;
 mod realmlp;
@@ -21,21 +22,39 @@ use crate::model::Model;
 use crate::model::classification::{Body, ClassificationModel, Member, Spec};
 use crate::model::features::{Classes, Features, Inputs, NumberStyle};
 use crate::model::labels::{class_indices, classes_of, positive_of};
-use crate::train::course::{ESTIMATORS, SEEDS};
+use crate::train::course::{ESTIMATORS, FOLDS, SEEDS, Situation, folds};
 
 pub(super) const OFFER: Offer = Offer {
     estimators: &[
+        linear::ESTIMATOR,
         mlp::ESTIMATOR,
         tabm::ESTIMATOR,
         resnet::ESTIMATOR,
         realmlp::ESTIMATOR,
         trees::ESTIMATOR,
     ],
-    shared: &[ESTIMATORS, SEEDS],
+    shared: &[ESTIMATORS, SEEDS, FOLDS],
     check: |_| Ok(()),
-    auto: |_| vec![Candidate { kind: "trees", share: 1.0 }, Candidate { kind: "mlp", share: 2.0 }],
+    auto: |_| {
+        vec![
+            Candidate { kind: "linear", share: 1.0 },
+            Candidate { kind: "trees", share: 2.0 },
+            Candidate { kind: "mlp", share: 4.0 },
+        ]
+    },
+    folds: |situation| if is_small(situation) { 5 } else { 1 },
     finish: finish::finish,
 };
+
+/// Whether there are so few rows that one validation set is too small to choose by, and so little work that it may
+/// well be done for several.
+fn is_small(situation: &Situation<'_>) -> bool {
+    const FEW: usize = 50_000;
+    let Situation { dataset, data } = *situation;
+    let classes = classes_of(&dataset.train, &data.target).map_or(0, |classes| classes.len());
+    let rows = dataset.train.rows + dataset.valid.rows;
+    rows * classes <= FEW && dataset.valid.rows > 0 && folds::possible(dataset, data, 5)
+}
 
 /// The description of a part's model.
 #[derive(Clone, Debug)]
@@ -95,9 +114,7 @@ impl Prepared {
         let train = Inputs::read(&features, &dataset.train, 0..dataset.train.rows)?;
         let valid = Inputs::read(&features, &dataset.valid, 0..dataset.valid.rows)?;
 
-        let count = |class: usize| labels.iter().filter(|label| **label == class).count();
-        let prior =
-            (0..classes.len()).map(|class| count(class) as f64 / labels.len() as f64).collect();
+        let prior = shares(&labels, classes.len());
         let spec = PartSpec(Spec {
             kind: request.model.kind.clone(),
             data: data.clone(),
@@ -111,6 +128,12 @@ impl Prepared {
         });
         Ok(Self { spec, train, labels, valid, valid_labels })
     }
+}
+
+/// The share of each class.
+fn shares(labels: &[usize], classes: usize) -> Vec<f64> {
+    let count = |class: usize| labels.iter().filter(|label| **label == class).count();
+    (0..classes).map(|class| count(class) as f64 / labels.len() as f64).collect()
 }
 
 /// What these probabilities of the validation rows are worth.

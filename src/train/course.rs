@@ -3,6 +3,7 @@
 //! A named estimator is a course of one part; `auto` and ensembles over seeds have several. Planning is
 //! pure and cheap: every setting is looked at before the first learner is built. [`walk`] carries it out.
 
+pub(crate) mod folds;
 mod time;
 pub(crate) mod walk;
 
@@ -18,7 +19,8 @@ use crate::data::{DataSettings, Dataset, Task};
 use crate::error::{Error, Result};
 use crate::model::{Model, ModelSettings};
 
-pub(crate) use crate::model::choice::{Choice, Chosen};
+pub(crate) use crate::model::choice::Choice;
+pub(crate) use folds::Fold;
 pub(crate) use walk::{Limits, Walk};
 
 /// What is trained in a run, in this order.
@@ -43,10 +45,13 @@ pub(crate) struct Part {
     pub seed: u64,
     /// How much of the time that is left it gets, beside what those after it get.
     pub share: f64,
+    /// The estimator and its seed, which it has in common with the parts of other folds.
+    pub member: String,
+    /// Absent where the validation set is the project's.
+    pub fold: Option<Fold>,
 }
 
 /// What `auto` chooses candidates by.
-#[expect(dead_code, reason = "the choice by size joins")]
 #[derive(Clone, Copy)]
 pub(crate) struct Situation<'a> {
     pub dataset: &'a Dataset,
@@ -60,6 +65,8 @@ pub(crate) type Finish = fn(Vec<Trained>, &FinishRequest<'_>) -> Result<Finished
 #[derive(Clone, Debug)]
 pub(crate) struct Trained {
     pub name: String,
+    pub member: String,
+    pub fold: Option<Fold>,
     pub kind: &'static str,
     /// With the weights of its best epoch.
     pub model: Model,
@@ -71,6 +78,7 @@ pub(crate) struct FinishRequest<'a> {
     /// As in `model.kind`.
     pub kind: &'a str,
     pub dataset: &'a Dataset,
+    pub data: &'a DataSettings,
     #[expect(dead_code, reason = "calibration and thresholds join")]
     pub shared: &'a Table,
 }
@@ -91,6 +99,8 @@ pub(crate) struct Finished {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PartRecord {
     pub name: String,
+    /// As the choice names it: parts of several folds are one member.
+    pub member: String,
     pub kind: String,
     pub seed: u64,
     pub epochs: usize,
@@ -117,15 +127,29 @@ pub(crate) fn plan(
     let offer = offer(task);
     let (shared, own) = offer.divide(&model.settings);
     (offer.check)(&shared)?;
+    let estimators = estimators(&offer, &model.kind, &own, &shared, situation)?;
     let mut parts = Vec::new();
-    for (estimator, model, share) in estimators(&offer, &model.kind, &own, &shared, situation)? {
-        for number in 0..seeds(&shared)? {
-            let name = match number {
-                0 => estimator.kind.to_owned(),
-                _ => format!("{}-{}", estimator.kind, number + 1),
-            };
-            let seed = seed.wrapping_add(number);
-            parts.push(Part { name, estimator, model: model.clone(), seed, share });
+    // Fold after fold: whenever the time is up, there are whole ones to choose by.
+    for fold in folds(&offer, &model.kind, &shared, situation)? {
+        for (estimator, model, share) in &estimators {
+            for number in 0..seeds(&shared)? {
+                let member = match number {
+                    0 => estimator.kind.to_owned(),
+                    _ => format!("{}-{}", estimator.kind, number + 1),
+                };
+                parts.push(Part {
+                    name: match fold {
+                        Some(Fold { number, .. }) => format!("{member}-fold{}", number + 1),
+                        None => member.clone(),
+                    },
+                    member,
+                    fold,
+                    estimator: *estimator,
+                    model: model.clone(),
+                    seed: seed.wrapping_add(number),
+                    share: *share,
+                });
+            }
         }
     }
     Ok(Course { kind: model.kind.clone(), parts, shared, finish: offer.finish })
@@ -242,6 +266,42 @@ fn seeds(shared: &Table) -> Result<u64> {
     })
 }
 
+/// How many folds each estimator is trained in.
+pub(crate) const FOLDS: &str = "folds";
+
+fn folds(
+    offer: &Offer,
+    kind: &str,
+    shared: &Table,
+    situation: &Situation<'_>,
+) -> Result<Vec<Option<Fold>>> {
+    const MOST: usize = 20;
+    let of = match shared.get(FOLDS) {
+        None if kind == AUTO => (offer.folds)(situation),
+        None => 1,
+        Some(value) => {
+            let count = value.as_integer().and_then(|count| usize::try_from(count).ok());
+            let count = count.filter(|count| (1..=MOST).contains(count)).ok_or_else(|| {
+                Error::user(format!("`model.{FOLDS}` is {value}")).hint(format!(
+                    "it is a whole number, 1 to {MOST}; 1 is the validation set alone"
+                ))
+            })?;
+            if count > 1 && !folds::possible(situation.dataset, situation.data, count) {
+                return Err(Error::user(format!("the rows can't be dealt out to {count} folds"))
+                    .hint(format!(
+                        "folds are for `data.split` of kind \"random\", and every class needs {} rows; lower `model.{FOLDS}`",
+                        2 * count
+                    )));
+            }
+            count
+        }
+    };
+    Ok(match of {
+        0 | 1 => vec![None],
+        of => (0..of).map(|number| Some(Fold { number, of })).collect(),
+    })
+}
+
 /// The end of a course whose one part is the model.
 pub(crate) fn only(parts: Vec<Trained>, _: &FinishRequest<'_>) -> Result<Finished> {
     let [part] = <[Trained; 1]>::try_from(parts)
@@ -250,24 +310,11 @@ pub(crate) fn only(parts: Vec<Trained>, _: &FinishRequest<'_>) -> Result<Finishe
     Ok(Finished { model: part.model, valid, choice: None, notices: Vec::new() })
 }
 
-/// The record of a choice: what each part reaches alone beside its weight.
-pub(crate) fn chosen(parts: &[Trained], weights: &[f64], values: &[f64]) -> Vec<Chosen> {
-    parts
-        .iter()
-        .zip(weights.iter().zip(values))
-        .map(|(part, (&weight, &value))| Chosen {
-            part: part.name.clone(),
-            kind: part.kind.to_owned(),
-            weight,
-            value,
-        })
-        .collect()
-}
-
 impl PartRecord {
     fn new(part: &Part, progress: &Progress) -> Self {
         Self {
             name: part.name.clone(),
+            member: part.member.clone(),
             kind: part.estimator.kind.to_owned(),
             seed: part.seed,
             epochs: progress.epoch,

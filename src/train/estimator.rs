@@ -58,6 +58,8 @@ pub(crate) struct Offer {
     pub check: fn(&Table) -> Result<()>,
     /// The estimators that `auto` trains, in turn.
     pub auto: fn(&Situation<'_>) -> Vec<Candidate>,
+    /// How many folds `auto` trains each of them in; 1 is the validation set alone.
+    pub folds: fn(&Situation<'_>) -> usize,
     /// From trained parts to one model.
     pub finish: Finish,
 }

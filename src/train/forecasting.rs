@@ -43,6 +43,7 @@ pub(super) const OFFER: Offer = Offer {
     shared: &[],
     check: |_| Ok(()),
     auto: |_| vec![Candidate { kind: "linear", share: 1.0 }],
+    folds: |_| 1,
     finish: only,
 };
 

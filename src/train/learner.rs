@@ -48,6 +48,11 @@ pub(crate) trait Learner {
         None
     }
 
+    /// The most epochs, and the most in a row without a better one, where that isn't the project's to say.
+    fn most(&self) -> Option<(usize, usize)> {
+        None
+    }
+
     /// One step, and the mean loss that it answered to. Nets go down their loss's gradient, which
     /// `descend` does; what learns otherwise has its own way.
     fn step(

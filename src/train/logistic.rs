@@ -1,6 +1,9 @@
 //! Fitting the logistic regression: L-BFGS on the exact gradient, in f64, from zero; so deterministic.
 
 use std::collections::VecDeque;
+use std::ops::Range;
+
+use rayon::prelude::*;
 
 use crate::model::features::Inputs;
 use crate::model::logistic::{Design, Logistic, apply};
@@ -15,86 +18,138 @@ const TOLERANCE: f64 = 1e-7;
 
 /// The regression that minimises the summed cross-entropy and half the squared weights.
 pub(crate) fn fit(design: Design, inputs: &Inputs, labels: &[usize], classes: usize) -> Logistic {
-    let rows = Sparse::new(&design, inputs);
+    // A number and a name have an entry each, and so has the intercept.
+    let width = design.numbers.len() + design.codes.len() + 1;
+    let mut rows = Sparse::with_room(inputs.rows, width);
+    let mut entries = Vec::with_capacity(width);
+    for row in 0..inputs.rows {
+        design.row(inputs, row, &mut entries);
+        rows.push(&entries);
+    }
     let outputs = Logistic::outputs(classes);
+    let problem = Problem { rows: &rows, labels, weights: None, smoothing: 0.0, outputs };
     let start = vec![0.0; design.width() * outputs];
-    let weights = minimise(start, inputs.rows as f64 * TOLERANCE, |weights, gradient| {
-        objective(&rows, labels, outputs, weights, gradient)
-    });
+    let weights = problem.solve(start, PENALTY, TOLERANCE);
     Logistic { design, weights, classes }
 }
 
-/// The design's rows, those entries that are not zero.
-struct Sparse {
+/// Rows of a design, those entries that are not zero.
+#[derive(Debug, Default)]
+pub(crate) struct Sparse {
     entries: Vec<(u32, f64)>,
     ends: Vec<usize>,
 }
 
 impl Sparse {
-    fn new(design: &Design, inputs: &Inputs) -> Self {
-        // A number and a name have an entry each, and so has the intercept. Room that grows by doubling
-        // would be the most memory that a run ever takes.
-        let width = design.numbers.len() + design.codes.len() + 1;
-        let mut entries = Vec::with_capacity(inputs.rows * width);
-        let mut ends = Vec::with_capacity(inputs.rows);
-        let mut row_entries = Vec::with_capacity(width);
-        for row in 0..inputs.rows {
-            design.row(inputs, row, &mut row_entries);
-            entries.extend_from_slice(&row_entries);
-            ends.push(entries.len());
-        }
-        Self { entries, ends }
+    /// With room for rows of so many entries.
+    pub(crate) fn with_room(rows: usize, width: usize) -> Self {
+        // Room that grows by doubling would be the most memory that a run ever takes.
+        Self { entries: Vec::with_capacity(rows * width), ends: Vec::with_capacity(rows) }
+    }
+
+    pub(crate) fn push(&mut self, row: &[(u32, f64)]) {
+        self.entries.extend_from_slice(row);
+        self.ends.push(self.entries.len());
+    }
+
+    fn row(&self, row: usize) -> &[(u32, f64)] {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.entries[start..self.ends[row]]
     }
 }
 
-/// The loss at these weights; its gradient is written.
-fn objective(
-    rows: &Sparse,
-    labels: &[usize],
-    outputs: usize,
-    weights: &[f64],
-    gradient: &mut [f64],
-) -> f64 {
-    let penalised = weights.len() - outputs;
-    let mut loss = 0.0;
-    for (at, (weight, gradient)) in weights.iter().zip(gradient.iter_mut()).enumerate() {
-        *gradient = if at < penalised { PENALTY * weight } else { 0.0 };
-        loss += weight * *gradient / 2.0;
+/// What a regression is fitted to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Problem<'a> {
+    pub rows: &'a Sparse,
+    pub labels: &'a [usize],
+    /// By how much each row counts; all the same where absent.
+    pub weights: Option<&'a [f64]>,
+    /// The share of each row's label that is spread over all classes.
+    pub smoothing: f64,
+    /// One for two classes, else one a class.
+    pub outputs: usize,
+}
+
+impl Problem<'_> {
+    /// The weights that are least in penalised loss, searched from `start` on until no gradient, a row, is over
+    /// `tolerance`. The intercepts, which come last, are not penalised.
+    pub(crate) fn solve(&self, start: Vec<f64>, penalty: f64, tolerance: f64) -> Vec<f64> {
+        let rows = self.labels.len() as f64;
+        minimise(start, rows * tolerance, |weights, gradient| self.loss(weights, penalty, gradient))
     }
 
-    let mut logits = vec![0.0; outputs];
-    let mut start = 0;
-    for (&end, &label) in rows.ends.iter().zip(labels) {
-        let entries = &rows.entries[start..end];
-        start = end;
-        apply(weights, entries, &mut logits);
-        loss += slopes(&mut logits, label);
-        for &(column, value) in entries {
-            let gradient = &mut gradient[column as usize * outputs..][..outputs];
-            for (gradient, slope) in gradient.iter_mut().zip(&logits) {
-                *gradient += value * slope;
+    /// The loss without its penalty, a row.
+    pub(crate) fn mean_loss(&self, weights: &[f64]) -> f64 {
+        let mut gradient = vec![0.0; weights.len()];
+        self.loss(weights, 0.0, &mut gradient) / self.labels.len().max(1) as f64
+    }
+
+    /// The loss at these weights; its gradient is written. Rows are added up in pieces whose number is always the
+    /// same, and the pieces in their order, so that threads change no digit.
+    fn loss(&self, weights: &[f64], penalty: f64, gradient: &mut [f64]) -> f64 {
+        const PIECES: usize = 16;
+        let count = self.labels.len();
+        let pieces: Vec<(f64, Vec<f64>)> = (0..PIECES.min(count))
+            .into_par_iter()
+            .map(|piece| {
+                let pieces = PIECES.min(count);
+                self.piece(weights, piece * count / pieces..(piece + 1) * count / pieces)
+            })
+            .collect();
+        let penalised = weights.len() - self.outputs;
+        let mut loss = 0.0;
+        for (at, (weight, gradient)) in weights.iter().zip(gradient.iter_mut()).enumerate() {
+            *gradient = if at < penalised { penalty * weight } else { 0.0 };
+            loss += weight * *gradient / 2.0;
+        }
+        for (own, slopes) in pieces {
+            loss += own;
+            gradient.iter_mut().zip(slopes).for_each(|(sum, slope)| *sum += slope);
+        }
+        loss
+    }
+
+    fn piece(&self, weights: &[f64], rows: Range<usize>) -> (f64, Vec<f64>) {
+        let outputs = self.outputs;
+        let mut gradient = vec![0.0; weights.len()];
+        let mut logits = vec![0.0; outputs];
+        let mut loss = 0.0;
+        for row in rows {
+            let entries = self.rows.row(row);
+            apply(weights, entries, &mut logits);
+            let own = slopes(&mut logits, self.labels[row], self.smoothing);
+            let counts = self.weights.map_or(1.0, |weights| weights[row]);
+            loss += counts * own;
+            for &(column, value) in entries {
+                let gradient = &mut gradient[column as usize * outputs..][..outputs];
+                for (gradient, slope) in gradient.iter_mut().zip(&logits) {
+                    *gradient += counts * value * slope;
+                }
             }
         }
+        (loss, gradient)
     }
-    loss
 }
 
-/// The cross-entropy of a row; its logits become their own derivatives.
-fn slopes(logits: &mut [f64], label: usize) -> f64 {
+/// The cross-entropy of a row with a label of which a share is spread over all classes; its logits become their
+/// own derivatives.
+fn slopes(logits: &mut [f64], label: usize, smoothing: f64) -> f64 {
     if let [logit] = logits {
-        let signed = if label == 1 { -*logit } else { *logit };
-        let loss = signed.max(0.0) + (-signed.abs()).exp().ln_1p();
-        *logit = 1.0 / (1.0 + (-*logit).exp()) - label as f64;
+        let target = label as f64 * (1.0 - smoothing) + smoothing / 2.0;
+        let loss = logit.max(0.0) - *logit * target + (-logit.abs()).exp().ln_1p();
+        *logit = 1.0 / (1.0 + (-*logit).exp()) - target;
         return loss;
     }
+    let spread = smoothing / logits.len() as f64;
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
-    let loss = sum.ln() + largest - logits[label];
+    let meant = (1.0 - smoothing) * logits[label] + spread * logits.iter().sum::<f64>();
     for logit in logits.iter_mut() {
-        *logit = (*logit - largest).exp() / sum;
+        *logit = (*logit - largest).exp() / sum - spread;
     }
-    logits[label] -= 1.0;
-    loss
+    logits[label] -= 1.0 - smoothing;
+    sum.ln() + largest - meant
 }
 
 /// L-BFGS (Nocedal and Wright, Numerical Optimization, algorithm 7.5) with backtracking.
@@ -188,14 +243,10 @@ mod tests {
         width: usize,
         outputs: usize,
     ) -> Vec<f64> {
-        let mut rows = Sparse { entries: vec![], ends: vec![] };
-        for row in entries {
-            rows.entries.extend_from_slice(row);
-            rows.ends.push(rows.entries.len());
-        }
-        minimise(vec![0.0; width * outputs], 1e-10, |weights, gradient| {
-            objective(&rows, labels, outputs, weights, gradient)
-        })
+        let mut rows = Sparse::default();
+        entries.iter().for_each(|row| rows.push(row));
+        let problem = Problem { rows: &rows, labels, weights: None, smoothing: 0.0, outputs };
+        problem.solve(vec![0.0; width * outputs], PENALTY, 1e-10)
     }
 
     #[test]
@@ -217,5 +268,24 @@ mod tests {
         let weights = fitted(&[&[(0, 1.0)][..]; 6], &[0, 1, 1, 2, 2, 2], 1, 3);
         assert!((weights[2] - weights[0] - 3.0_f64.ln()).abs() < 1e-8);
         assert!((weights[1] - weights[0] - 2.0_f64.ln()).abs() < 1e-8);
+    }
+
+    #[test]
+    fn a_row_that_counts_twice_is_two_rows_and_a_smoothed_label_is_a_share_of_both() {
+        let (one, other) = ([(0, 0.5), (1, 1.0)], [(0, -1.0), (1, 1.0)]);
+        let fit = |rows: &[&[(u32, f64)]], labels: &[usize], weights: Option<&[f64]>, smoothing| {
+            let mut sparse = Sparse::default();
+            rows.iter().for_each(|row| sparse.push(row));
+            let problem = Problem { rows: &sparse, labels, weights, smoothing, outputs: 1 };
+            problem.solve(vec![0.0; 2], PENALTY, 1e-10)
+        };
+        let twice = fit(&[&one, &one, &other], &[1, 1, 0], None, 0.0);
+        let weighed = fit(&[&one, &other], &[1, 0], Some(&[2.0, 1.0]), 0.0);
+        let smooth = fit(&[&one, &other], &[1, 0], None, 0.2);
+        let shares =
+            fit(&[&one, &one, &other, &other], &[1, 0, 0, 1], Some(&[0.9, 0.1, 0.9, 0.1]), 0.0);
+        for (left, right) in twice.iter().zip(&weighed).chain(smooth.iter().zip(&shares)) {
+            assert!((left - right).abs() < 1e-7, "{left} {right}");
+        }
     }
 }

@@ -71,9 +71,13 @@ pub(super) fn made_of(choice: &Choice, parts: &[PartRecord], page: &mut String, 
     let mut table = Table::new(["model", "share", metric, "best epoch"]).right([1, 2, 3]);
     let one = choice.members.len() == 1;
     for member in &choice.members {
-        let part = parts.iter().find(|part| part.name == member.part);
-        let epoch =
-            part.map_or(String::new(), |part| format!("{} of {}", part.best_epoch, part.epochs));
+        let own =
+            || parts.iter().filter(|part| part.member == member.part && part.left_out.is_none());
+        let part = own().next().filter(|_| own().count() == 1);
+        let epoch = part.map_or_else(
+            || format!("{} folds", own().count()),
+            |part| format!("{} of {}", part.best_epoch, part.epochs),
+        );
         let share = format!("{:.0} %", 100.0 * member.weight);
         table.row([member.part.clone(), share, format!("{:.4}", member.value), epoch]);
     }

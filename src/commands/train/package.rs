@@ -141,8 +141,9 @@ impl Training<'_> {
 /// By how much a part counts in the model.
 fn weight(manifest: &RunManifest, part: &PartRecord) -> f64 {
     let Some(choice) = &manifest.choice else { return 1.0 };
-    let member = choice.members.iter().find(|member| member.part == part.name);
-    member.map_or(0.0, |member| member.weight)
+    let member = choice.members.iter().find(|member| member.part == part.member);
+    let folds = trained(manifest).filter(|other| other.member == part.member).count();
+    member.map_or(0.0, |member| member.weight / folds as f64)
 }
 
 fn trained(manifest: &RunManifest) -> impl Iterator<Item = &PartRecord> {

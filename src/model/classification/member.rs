@@ -9,6 +9,7 @@ use crate::engine::simd::{exp, vectorised};
 use crate::error::Result;
 use crate::model::boosted::{self, Columns};
 use crate::model::features::{EncodedRows, Features, Inputs};
+use crate::model::linear::Linear;
 use crate::model::nets::{NetShape, TabularNet};
 use crate::trees;
 
@@ -32,6 +33,7 @@ pub(crate) struct Member {
 pub(crate) enum Body {
     Net(NetShape),
     Trees,
+    Linear,
 }
 
 /// A member with its weights.
@@ -39,12 +41,15 @@ pub(crate) enum Body {
 pub(super) enum Scorer {
     Net(TabularNet),
     Trees(trees::Model),
+    Linear(Linear),
 }
 
 impl Member {
     /// From the weights of a whole model.
     pub(super) fn scorer(
         &self,
+        features: &Features,
+        classes: usize,
         weights: &BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Scorer> {
@@ -58,6 +63,7 @@ impl Member {
         Ok(match &self.body {
             Body::Net(shape) => Scorer::Net(TabularNet::from_weights(shape, &own, device)?),
             Body::Trees => Scorer::Trees(boosted::from_weights(&own)?),
+            Body::Linear => Scorer::Linear(Linear::from_weights(features, classes, &own)?),
         })
     }
 }
@@ -76,6 +82,7 @@ impl Scorer {
                 let answers = trees.predict(&Columns::new(inputs).as_columns())?;
                 Ok(boosted::probabilities(answers, classes))
             }
+            Self::Linear(linear) => Ok(linear.probabilities(features, inputs)),
         }
     }
 }

@@ -1,80 +1,158 @@
 //! From trained parts to one classifier: a blend that validation's log loss decides, beside its baselines.
 
+use candle_core::Device;
+
+use super::{measured, shares};
+use crate::data::{Dataset, Table};
 use crate::error::{Error, Result};
 use crate::metrics::log_loss;
-use crate::model::choice::Choice;
-use crate::model::classification::{ClassificationModel, Spec};
+use crate::model::choice::{Choice, Chosen};
+use crate::model::classification::ClassificationModel;
 use crate::model::features::Inputs;
 use crate::model::labels::class_indices;
-use crate::model::logistic::Design;
+use crate::model::logistic::{Design, Logistic};
 use crate::model::{Model, Probabilities};
 use crate::train::blend;
-use crate::train::course::{FinishRequest, Finished, Trained, chosen};
+use crate::train::course::{FinishRequest, Finished, Trained};
 use crate::train::logistic::fit;
 
+/// The parts that were validated on the same rows.
+struct Round {
+    /// Training and validation rows of these parts.
+    data: Dataset,
+    parts: Vec<Trained>,
+}
+
+/// What was said of validation rows by those who had not learned from them, round after round; row-major.
+struct Said {
+    labels: Vec<usize>,
+    /// Of each member.
+    members: Vec<Vec<f64>>,
+    baselines: Vec<(String, Vec<f64>)>,
+}
+
 pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result<Finished> {
-    let models: Vec<&ClassificationModel> = parts
+    let rounds = rounds(parts, request)?;
+    let classes = model_of(&rounds[0].parts[0])?.classes().len();
+    let said = Said::new(&rounds)?;
+    let loss = |answer: &[f64]| log_loss(&said.labels, answer, classes).unwrap_or(f64::INFINITY);
+
+    let weights = blend::mixture(&said.of_labels(classes));
+    let together = said.together(&weights);
+    let members = rounds[0]
+        .parts
         .iter()
-        .map(|part| match &part.model {
-            Model::Classification(model) => Ok(model),
-            _ => Err(Error::bug("a part of another task")),
+        .zip(weights.iter().zip(&said.members))
+        .map(|(part, (&weight, answer))| Chosen {
+            part: part.member.clone(),
+            kind: part.kind.to_owned(),
+            weight,
+            value: loss(answer),
         })
-        .collect::<Result<_>>()?;
-    let valid = &request.dataset.valid;
-    let labels = models[0].labels(valid)?;
-    let answers: Vec<Probabilities> =
-        models.iter().map(|model| model.predict(valid)).collect::<Result<_>>()?;
-
-    let weights = blend::mixture(&of_labels(&answers, &labels));
-    let loss = |answer: &Probabilities| {
-        let classes = answer.classes.len();
-        log_loss(&labels, &answer.values, classes).unwrap_or(f64::INFINITY)
-    };
-    let values: Vec<f64> = answers.iter().map(loss).collect();
-    let members = chosen(&parts, &weights, &values);
-
-    let device = candle_core::Device::Cpu;
-    let named = parts.iter().zip(&weights).zip(&models);
-    let named = named.map(|((part, &weight), &model)| (part.name.clone(), weight, model.clone()));
-    let model = ClassificationModel::blend(request.kind, named.collect(), &device)?;
-    let model = with_baseline(model, request)?;
-    let answer = model.predict(valid)?;
-    let baselines =
-        model.baselines(valid)?.iter().map(|(name, answer)| (name.clone(), loss(answer))).collect();
-    let choice = Choice { metric: "logloss".into(), value: loss(&answer), members, baselines };
-    let notices = choice
-        .lost_to()
-        .map(|(name, value)| {
-            format!(
-                "the model loses to its own baseline on the validation rows: logloss {:.4}, {name} {value:.4}",
-                choice.value
-            )
-        })
-        .into_iter()
         .collect();
-    let valid = super::measured(&model.spec, &labels, &answer.values).metrics;
+    let baselines =
+        said.baselines.iter().map(|(name, answer)| (name.clone(), loss(answer))).collect();
+    let choice = Choice { metric: "logloss".into(), value: loss(&together), members, baselines };
+    let notices = choice.lost_to().map(|(name, value)| {
+        let own = choice.value;
+        format!("the model loses to its own baseline on the validation rows: logloss {own:.4}, {name} {value:.4}")
+    });
+    let notices = notices.into_iter().collect();
+
+    let count = rounds.len() as f64;
+    let mut named = Vec::new();
+    for round in &rounds {
+        for (part, weight) in round.parts.iter().zip(&weights) {
+            named.push((part.name.clone(), weight / count, model_of(part)?.clone()));
+        }
+    }
+    let mut model = ClassificationModel::blend(request.kind, named, &Device::Cpu)?;
+    let valid = measured(&model.spec, &said.labels, &together).metrics;
+    // What is validated in turn is all learned from.
+    let learned = match rounds.len() {
+        1 => rounds[0].data.train.clone(),
+        _ => request.dataset.train.stack(&request.dataset.valid)?,
+    };
+    let logistic = regression(&model, &learned)?;
+    model.spec.prior =
+        shares(&class_indices(&learned, &request.data.target, model.classes())?, classes);
+    let model = model.with_baseline(logistic)?;
     Ok(Finished { model: Model::Classification(model), valid, choice: Some(choice), notices })
 }
 
-/// What each answer gives the class that each row turned out to be.
-fn of_labels(answers: &[Probabilities], labels: &[usize]) -> Vec<Vec<f64>> {
-    answers
-        .iter()
-        .map(|answer| {
-            labels.iter().enumerate().map(|(row, &label)| answer.row(row)[label]).collect()
-        })
-        .collect()
+/// Parts by the rows that they were validated on. A round that the budget cut short is left out, but for the first.
+fn rounds(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result<Vec<Round>> {
+    let mut rounds: Vec<Round> = Vec::new();
+    for part in parts {
+        match rounds.last_mut() {
+            Some(round) if round.parts[0].fold == part.fold => round.parts.push(part),
+            _ => {
+                let data = match part.fold {
+                    Some(fold) => fold.of(request.dataset, request.data)?,
+                    None => request.dataset.clone(),
+                };
+                rounds.push(Round { data, parts: vec![part] });
+            }
+        }
+    }
+    let whole = rounds.first().map_or(0, |first| first.parts.len());
+    rounds.retain(|round| round.parts.len() == whole);
+    if rounds.is_empty() { Err(Error::bug("a course without a trained part")) } else { Ok(rounds) }
 }
 
-/// The regression that every classifier has to beat, fitted on the training rows.
-fn with_baseline(
-    model: ClassificationModel,
-    request: &FinishRequest<'_>,
-) -> Result<ClassificationModel> {
-    let Spec { features, classes, data, .. } = &model.spec;
-    let train = &request.dataset.train;
-    let inputs = Inputs::read(&features[0], train, 0..train.rows)?;
-    let labels = class_indices(train, &data.target, classes)?;
-    let logistic = fit(Design::fit(&features[0], &inputs), &inputs, &labels, classes.len());
-    model.with_baseline(logistic)
+fn model_of(part: &Trained) -> Result<&ClassificationModel> {
+    match &part.model {
+        Model::Classification(model) => Ok(model),
+        _ => Err(Error::bug("a part of another task")),
+    }
+}
+
+impl Said {
+    fn new(rounds: &[Round]) -> Result<Self> {
+        let mut said = Self { labels: vec![], members: vec![], baselines: vec![] };
+        said.members.resize(rounds[0].parts.len(), Vec::new());
+        for Round { data, parts } in rounds {
+            let first = model_of(&parts[0])?;
+            said.labels.extend(first.labels(&data.valid)?);
+            for (part, answers) in parts.iter().zip(&mut said.members) {
+                answers.extend(model_of(part)?.predict(&data.valid)?.values);
+            }
+            let compared = first.clone().with_baseline(regression(first, &data.train)?)?;
+            for (at, (name, Probabilities { values, .. })) in
+                compared.baselines(&data.valid)?.into_iter().enumerate()
+            {
+                if said.baselines.len() == at {
+                    said.baselines.push((name, Vec::new()));
+                }
+                said.baselines[at].1.extend(values);
+            }
+        }
+        Ok(said)
+    }
+
+    /// What each member gives the class that each row turned out to be.
+    fn of_labels(&self, classes: usize) -> Vec<Vec<f64>> {
+        let of = |answers: &Vec<f64>| {
+            let rows = answers.chunks_exact(classes).zip(&self.labels);
+            rows.map(|(row, &label)| row[label]).collect()
+        };
+        self.members.iter().map(of).collect()
+    }
+
+    fn together(&self, weights: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.members[0].len()];
+        for (answers, weight) in self.members.iter().zip(weights) {
+            sums.iter_mut().zip(answers).for_each(|(sum, own)| *sum += weight * own);
+        }
+        sums
+    }
+}
+
+/// The regression that every classifier has to beat, fitted on these rows.
+fn regression(model: &ClassificationModel, train: &Table) -> Result<Logistic> {
+    let features = &model.spec.features[0];
+    let classes = model.classes();
+    let inputs = Inputs::read(features, train, 0..train.rows)?;
+    let labels = class_indices(train, &model.spec.data.target, classes)?;
+    Ok(fit(Design::fit(features, &inputs), &inputs, &labels, classes.len()))
 }

@@ -55,6 +55,8 @@ mod tests {
         let estimator = offer(Task::Ranking).estimator("mlp").unwrap_or_else(|e| panic!("{e}"));
         let part = |(at, &share): (usize, &f64)| Part {
             name: format!("part{at}"),
+            member: format!("part{at}"),
+            fold: None,
             estimator,
             model: ModelSettings::default(),
             seed: 7,

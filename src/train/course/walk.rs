@@ -106,6 +106,8 @@ impl Course {
         // Beside others, what knows the CPU alone trains there; alone it says so.
         let device =
             if part.estimator.cpu_only && self.parts.len() > 1 { &Device::Cpu } else { device };
+        let own = part.fold.map(|fold| fold.of(dataset, data)).transpose()?;
+        let dataset = own.as_ref().unwrap_or(dataset);
         let learner = (part.estimator.build)(&Request {
             dataset,
             data,
@@ -132,11 +134,12 @@ impl Limits {
         let defaults = learner.defaults();
         // What means nothing to an estimator is the others' to read.
         let told = |value: Option<f64>| value.filter(|_| part.estimator.descends);
+        let (epochs, patience) = learner.most().unwrap_or((usize::MAX, usize::MAX));
         FitPlan {
             part: part.name.clone(),
             seed: part.seed,
-            max_epochs: learner.schedule().epochs(self.max_epochs),
-            patience: self.patience,
+            max_epochs: learner.schedule().epochs(self.max_epochs).min(epochs),
+            patience: self.patience.min(patience),
             batch: self.batch.filter(|_| part.estimator.descends).unwrap_or(defaults.batch),
             learning_rate: told(self.learning_rate).unwrap_or(defaults.learning_rate),
             weight_decay: told(self.weight_decay).unwrap_or(defaults.weight_decay),
@@ -176,8 +179,8 @@ impl Walk<'_> {
             return Err(Error::user("mlx.lock records the steps of none of the parts of this run")
                 .hint("train without --locked to write a new one"));
         }
-        let Self { dataset, .. } = self;
-        let request = FinishRequest { kind: &course.kind, dataset, shared: &course.shared };
+        let Self { dataset, data, .. } = self;
+        let request = FinishRequest { kind: &course.kind, dataset, data, shared: &course.shared };
         let finished = (course.finish)(trained, &request)?;
         if let Some(choice) = &finished.choice {
             (self.report)(Event::Chosen { choice: choice.clone() });
@@ -250,6 +253,8 @@ impl Walk<'_> {
         });
         let trained = Trained {
             name: part.name.clone(),
+            member: part.member.clone(),
+            fold: part.fold,
             kind: part.estimator.kind,
             model: learner.model()?,
             progress: progress.clone(),
