@@ -97,7 +97,7 @@ impl Source for Rows {
 
     fn loss(&self, units: &[usize], output: &Tensor) -> Result<Tensor> {
         let labels = units.iter().map(|&unit| self.labels[unit]).collect();
-        CrossEntropy { labels, classes: 2 }.of(output)
+        CrossEntropy { labels, classes: 2, ..CrossEntropy::default() }.of(output)
     }
 }
 

@@ -19,6 +19,10 @@ pub(crate) struct PredictArgs {
     /// The format of the predictions, where their name does not say it and `--format` is not it.
     #[arg(long, value_name = "FORMAT")]
     pub output_format: Option<String>,
+    /// Classification: also the set of classes that holds the true one for all but this share of rows, such
+    /// as 0.1, were they like those of validation.
+    #[arg(long, value_name = "SHARE")]
+    pub sets: Option<f64>,
     /// Forecasting: one forecast every N steps of the file, instead of one from its end; only those
     /// whose whole horizon lies within the file.
     #[arg(long, value_name = "N")]

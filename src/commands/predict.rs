@@ -6,7 +6,7 @@ use super::resolve;
 use crate::data::{self, ReadOptions, Table, Work, Writer};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::model::answers::answers;
+use crate::model::answers::{Asked, answers};
 use crate::outcome::predict::PredictOutcome;
 use crate::settings::predict::PredictSettings;
 use crate::ui::Ui;
@@ -65,7 +65,7 @@ fn score(
     ui: &Ui,
 ) -> Result<Scored> {
     let input = data::read(&settings.input, options)?;
-    let answers = answers(model, &input, settings.rolling.as_ref())?;
+    let answers = answers(model, &input, &asked(settings))?;
     for notice in &answers.notices {
         ui.warn(notice);
     }
@@ -84,7 +84,7 @@ fn score_in_parts(
     let mut writer: Option<Writer> = None;
     let printing = Writer::printing_of(&settings.output, settings.output_format.as_deref())?;
     let work = |input: &Table| {
-        let answers = answers(model, input, None)?.table;
+        let answers = answers(model, input, &asked(settings))?.table;
         Ok((names(&answers), answers.rows, printing.print(&answers)?))
     };
     let mut take = |(columns, rows, printed)| {
@@ -100,6 +100,10 @@ fn score_in_parts(
     let rows = data::read_in_parts(&settings.input, options, &mut work)?;
     writer.map_or(Ok(()), Writer::finish)?;
     Ok(Scored { rows, ..scored })
+}
+
+fn asked(settings: &PredictSettings) -> Asked<'_> {
+    Asked { rolling: settings.rolling.as_ref(), miss_at_most: settings.miss_at_most }
 }
 
 fn names(table: &Table) -> Vec<String> {

@@ -330,8 +330,12 @@ fn pinball_is_its_plain_twin() {
 
 #[test]
 fn cross_entropy_is_its_plain_twin() {
-    let loss = CrossEntropy { labels: (0..300).map(|row| row % 4).collect(), classes: 4 };
-    check(|logits| loss.clone().of(logits), |logits| loss.plain(logits), (300, 12), 20.0);
+    let labels: Vec<u32> = (0..300).map(|row| row % 4).collect();
+    let weights = (0..300).map(|row| 0.2 + (row % 7) as f32 / 4.0).collect();
+    let told = CrossEntropy { labels: labels.clone(), classes: 4, weights, smoothing: 0.2 };
+    for loss in [CrossEntropy { labels, classes: 4, ..CrossEntropy::default() }, told] {
+        check(|logits| loss.clone().of(logits), |logits| loss.plain(logits), (300, 12), 20.0);
+    }
 }
 
 #[test]

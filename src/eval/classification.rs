@@ -10,13 +10,25 @@ use crate::model::{ClassificationModel, Probabilities};
 pub(crate) fn evaluate(model: &ClassificationModel, test: &Table) -> Result<Evaluation> {
     let labels = model.labels(test)?;
     let positive = model.positive();
-    let ours = measure(&labels, &model.predict(test)?, positive);
+    let answer = model.predict(test)?;
+    let ours = measure(&labels, &answer, positive, &model.spec.named(&answer.values));
     let theirs: Vec<_> = model
         .baselines(test)?
         .into_iter()
-        .map(|(name, probabilities)| (name, measure(&labels, &probabilities, positive)))
+        .map(|(name, answer)| {
+            let top = metrics::top_classes(&answer.values, model.classes().len());
+            (name, measure(&labels, &answer, positive, &top))
+        })
         .collect();
     let mut evaluation = Evaluation::new(Task::Classification, test.rows, ours, &theirs);
+    if let (Some(threshold), Some(positive)) = (model.spec.threshold, positive) {
+        evaluation.notices.push(format!(
+            "a row is said to be `{}` from a probability of {:.4} on, which {} chose: accuracy and its like are of that",
+            model.classes()[positive],
+            threshold.value,
+            threshold.by.name()
+        ));
+    }
     let absent: Vec<&str> = model
         .classes()
         .iter()
@@ -33,11 +45,15 @@ pub(crate) fn evaluate(model: &ClassificationModel, test: &Table) -> Result<Eval
     Ok(evaluation)
 }
 
-/// `positive` is the class that AUC and average precision of two classes rank for.
-fn measure(labels: &[usize], probabilities: &Probabilities, positive: Option<usize>) -> Measures {
+/// `positive` is the class that AUC and average precision of two classes rank for, `named` what is said of each row.
+fn measure(
+    labels: &[usize],
+    probabilities: &Probabilities,
+    positive: Option<usize>,
+    named: &[usize],
+) -> Measures {
     let classes = probabilities.classes.len();
     let values = normalised(probabilities);
-    let top = metrics::top_classes(&values, classes);
     let mut measures = Measures::new();
     match positive {
         Some(positive) => {
@@ -50,9 +66,9 @@ fn measure(labels: &[usize], probabilities: &Probabilities, positive: Option<usi
     }
     measures.extend([
         ("logloss", metrics::log_loss(labels, &values, classes)),
-        ("accuracy", metrics::accuracy(labels, &top)),
-        ("balanced_accuracy", metrics::balanced_accuracy(labels, &top, classes)),
-        ("macro_f1", metrics::macro_f1(labels, &top, classes)),
+        ("accuracy", metrics::accuracy(labels, named)),
+        ("balanced_accuracy", metrics::balanced_accuracy(labels, named, classes)),
+        ("macro_f1", metrics::macro_f1(labels, named, classes)),
         ("brier", metrics::brier(labels, &values, classes)),
         ("ece", metrics::ece(labels, &values, classes)),
     ]);

@@ -23,8 +23,17 @@ pub(crate) struct Rolling {
     pub from: Option<String>,
 }
 
+/// What is asked of a model besides its answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Asked<'a> {
+    pub rolling: Option<&'a Rolling>,
+    /// Sets of classes that miss the true one for at most this share of rows.
+    pub miss_at_most: Option<f64>,
+}
+
 /// What the model says of a table's rows, or of what follows its series.
-pub(crate) fn answers(model: &Model, input: &Table, rolling: Option<&Rolling>) -> Result<Answers> {
+pub(crate) fn answers(model: &Model, input: &Table, asked: &Asked<'_>) -> Result<Answers> {
+    let Asked { rolling, miss_at_most } = *asked;
     if input.rows == 0 {
         return Err(Error::user("the input holds no rows to predict from"));
     }
@@ -35,30 +44,55 @@ pub(crate) fn answers(model: &Model, input: &Table, rolling: Option<&Rolling>) -
         ))
         .hint("leave it out"));
     }
+    if miss_at_most.is_some() && !matches!(model, Model::Classification(_)) {
+        return Err(Error::usage(format!(
+            "`--sets` is for classification, and this model is for {}",
+            model.task().name()
+        ))
+        .hint("leave it out"));
+    }
     let mut notices = Vec::new();
     let columns = match model {
-        Model::Classification(model) => classification(model, input)?,
+        Model::Classification(model) => classification(model, input, miss_at_most)?,
         Model::Ranking(model) => ranking(model, input)?,
         Model::Forecasting(model) => forecasting(model, input, rolling, &mut notices)?,
     };
     Ok(Answers { table: table(columns)?, notices })
 }
 
-/// The id columns, `prediction`, and `prob_<class>` of each class.
-fn classification(model: &ClassificationModel, input: &Table) -> Result<Vec<Column>> {
+/// The id columns, `prediction`, `prob_<class>` of each class, and `prediction_set`, the classes that are not ruled
+/// out, where sets are asked for.
+fn classification(
+    model: &ClassificationModel,
+    input: &Table,
+    miss_at_most: Option<f64>,
+) -> Result<Vec<Column>> {
     let probabilities = model.predict(input)?;
     let classes = &probabilities.classes;
     let mut columns = ids(input, &model.spec.data, &model.spec.kinds);
+    let named = model.spec.named(&probabilities.values);
     columns.push(texts(
         "prediction",
         Dictionary {
-            codes: (0..input.rows).map(|row| probabilities.top(row) as u32).collect(),
+            codes: named.into_iter().map(|class| class as u32).collect(),
             levels: classes.iter().collect(),
         },
     ));
     for (place, class) in classes.iter().enumerate() {
         let values = probabilities.values.iter().skip(place).step_by(classes.len());
         columns.push(numbers(&format!("prob_{class}"), values.copied().collect()));
+    }
+    if let Some(alpha) = miss_at_most {
+        let conformal = model.conformal().ok_or_else(|| {
+            Error::user("the model holds no scores to make sets of classes from")
+                .hint("train it anew: `mlx train`")
+        })?;
+        let sets = conformal.sets(&probabilities, input.rows, alpha);
+        let name = |set: Vec<usize>| {
+            set.into_iter().map(|class| classes[class].as_str()).collect::<Vec<_>>().join("|")
+        };
+        let sets = sets.into_iter().map(|set| Some(name(set)));
+        columns.push(texts("prediction_set", sets.collect()));
     }
     Ok(columns)
 }

@@ -1,5 +1,6 @@
 //! The classification model: members with their fitted preprocessing, from a table to class probabilities.
 
+mod decision;
 mod member;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::model::features::{Features, Inputs};
 use crate::model::labels::class_indices;
 use crate::model::logistic::{self, Design, Logistic};
 
+pub(crate) use decision::{Conformal, Criterion, Threshold, heat};
 pub(crate) use member::{Body, Member, probabilities};
 
 /// Rows scored at once, so that memory does not grow with the file.
@@ -40,6 +42,31 @@ pub(crate) struct Spec {
     /// Absent in the part of a run, which is compared with nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logistic: Option<Design>,
+    /// By what the logarithms of probabilities are divided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// From where on a row is said to be positive. Absent: the most probable class is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Threshold>,
+}
+
+impl Spec {
+    /// The class that is said of each row.
+    pub(crate) fn named(&self, values: &[f64]) -> Vec<usize> {
+        let classes = self.classes.len();
+        let rows = values.chunks_exact(classes);
+        match (self.positive, self.threshold) {
+            (Some(positive), Some(threshold)) => rows
+                .map(|row| if row[positive] >= threshold.value { positive } else { 1 - positive })
+                .collect(),
+            _ => rows.map(top_of).collect(),
+        }
+    }
+}
+
+/// The most probable class; of equals the first.
+fn top_of(row: &[f64]) -> usize {
+    (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +75,7 @@ pub(crate) struct ClassificationModel {
     pub weights: BTreeMap<String, Tensor>,
     scorers: Vec<member::Scorer>,
     logistic: Option<Logistic>,
+    conformal: Option<Conformal>,
 }
 
 impl ClassificationModel {
@@ -74,7 +102,12 @@ impl ClassificationModel {
             .as_ref()
             .map(|design| Logistic::from_weights(design, spec.classes.len(), &weights))
             .transpose()?;
-        Ok(Self { spec, weights, scorers, logistic })
+        let conformal = Conformal::from_weights(&weights)?;
+        let warm = spec.temperature.is_none_or(|t| t > 0.0 && t.is_finite());
+        if !warm {
+            return Err(Error::user("the model's temperature is not above zero"));
+        }
+        Ok(Self { spec, weights, scorers, logistic, conformal })
     }
 
     /// Models of one member each, by name and weight, as one; those that count for nothing are left out.
@@ -114,6 +147,18 @@ impl ClassificationModel {
         Ok(self)
     }
 
+    /// The same, with sets of classes that these scores bound.
+    pub(crate) fn with_conformal(mut self, conformal: Conformal) -> Result<Self> {
+        self.weights.insert(decision::CONFORMAL.to_owned(), conformal.tensor()?);
+        self.conformal = Some(conformal);
+        Ok(self)
+    }
+
+    /// What bounds sets of classes; absent in models of an older mlx.
+    pub(crate) fn conformal(&self) -> Option<&Conformal> {
+        self.conformal.as_ref()
+    }
+
     pub(crate) fn classes(&self) -> &[String] {
         &self.spec.classes
     }
@@ -134,6 +179,9 @@ impl ClassificationModel {
                     let own = scorer.probabilities(features, &inputs, classes)?;
                     sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += member.weight * own);
                 }
+            }
+            if let Some(temperature) = self.spec.temperature {
+                heat(&mut sums, classes, temperature);
             }
             values.extend(sums);
         }

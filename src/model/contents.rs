@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::choice::Choice;
 use super::example::Example;
-use super::{Model, ModelSpec};
+use super::{ClassificationModel, Model, ModelSpec};
 use crate::error::{Error, Result};
 
 pub(super) const SPEC: &str = "mlx/model.json";
@@ -121,6 +121,9 @@ fn card(model: &Model, context: &PackageContext) -> String {
     if let Some(choice) = &context.choice {
         card += &members(choice);
     }
+    if let Model::Classification(model) = model {
+        card += &decisions(model);
+    }
     card += "\n## The example\n\n";
     card += &match &context.example {
         Some(_) => format!(
@@ -129,6 +132,25 @@ fn card(model: &Model, context: &PackageContext) -> String {
         None => "No rows of the data are kept here (`[package] example = false`), so what the model answers is not checked before it goes live.\n".to_owned(),
     };
     card += "\n`mlx/lineage.json` says what it was made from, `mlx/manifest.json` has the SHA-256 of every file.\n";
+    card
+}
+
+/// What was fitted to the answers themselves.
+fn decisions(model: &ClassificationModel) -> String {
+    let mut card = String::new();
+    if let Some(temperature) = model.spec.temperature {
+        card += &format!(
+            "\nProbabilities are calibrated on these rows by a temperature of {temperature:.4}.\n"
+        );
+    }
+    if let (Some(threshold), Some(positive)) = (model.spec.threshold, model.positive()) {
+        card += &format!(
+            "\nA row is said to be `{}` from a probability of {:.6} on, which {} chose.\n",
+            model.classes()[positive],
+            threshold.value,
+            threshold.by.name()
+        );
+    }
     card
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct PredictSettings {
     pub input_format: Option<String>,
     pub output_format: Option<String>,
     pub rolling: Option<Rolling>,
+    /// Sets of classes that miss the true one for at most this share of rows.
+    pub miss_at_most: Option<f64>,
     pub project: Option<Project>,
     pub globals: Globals,
 }
@@ -36,6 +38,10 @@ impl PredictSettings {
         if args.rolling == Some(0) {
             return Err(Error::usage("`--rolling 0` would never move on").hint("use 1 or more"));
         }
+        if let Some(share) = args.sets.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+            return Err(Error::usage(format!("`--sets {share}` is no share of rows"))
+                .hint("it is between 0 and 1: `--sets 0.1` misses one row in ten"));
+        }
         for name in args.format.iter().chain(&args.output_format) {
             data::check_format(name).map_err(Error::into_usage)?;
         }
@@ -45,6 +51,7 @@ impl PredictSettings {
             output: place(&args.output),
             input_format: args.format.clone(),
             output_format: args.output_format.clone().or_else(|| args.format.clone()),
+            miss_at_most: args.sets,
             rolling: args.rolling.map(|every| Rolling { every, from: args.from.clone() }),
             project: find_project(globals, &[])?,
             globals: globals.clone(),

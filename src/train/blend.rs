@@ -18,12 +18,12 @@ const STILL: f64 = 1e-7;
 
 /// The weights with which a mixture of the members makes the rows most likely, under a Dirichlet prior
 /// (expectation maximisation: Dempster, Laird & Rubin 1977). `chances` holds, member by member, the probability
-/// that was given to what each row turned out to be; the log loss is convex in the weights, so there is one answer.
-pub(crate) fn mixture(chances: &[Vec<f64>]) -> Vec<f64> {
+/// that was given to what each row turned out to be, `counts` by how much each row counts; the log loss is convex in the weights, so there is one answer.
+pub(crate) fn mixture(chances: &[Vec<f64>], counts: Option<&[f64]>) -> Vec<f64> {
     let mut taken: Vec<usize> = (0..chances.len()).collect();
     loop {
         let own: Vec<&[f64]> = taken.iter().map(|&member| chances[member].as_slice()).collect();
-        let weights = expectation_maximisation(&own);
+        let weights = expectation_maximisation(&own, counts);
         let kept: Vec<usize> = (0..taken.len()).filter(|&at| weights[at] >= LEAST).collect();
         if kept.len() == taken.len() || kept.is_empty() {
             let mut all = vec![0.0; chances.len()];
@@ -34,9 +34,10 @@ pub(crate) fn mixture(chances: &[Vec<f64>]) -> Vec<f64> {
     }
 }
 
-fn expectation_maximisation(chances: &[&[f64]]) -> Vec<f64> {
+fn expectation_maximisation(chances: &[&[f64]], counts: Option<&[f64]>) -> Vec<f64> {
     let members = chances.len();
     let rows = chances.first().map_or(0, |first| first.len());
+    let count = |row: usize| counts.map_or(1.0, |counts| counts[row]);
     let mut weights = vec![1.0 / members as f64; members];
     for _ in 0..ROUNDS {
         let mut shares = vec![PRIOR_ROWS / members as f64; members];
@@ -44,9 +45,9 @@ fn expectation_maximisation(chances: &[&[f64]]) -> Vec<f64> {
             // A row that no member thought possible tells none from another.
             let chance = |member: usize| weights[member] * chances[member][row].max(1e-15);
             let total: f64 = (0..members).map(chance).sum();
-            (0..members).for_each(|member| shares[member] += chance(member) / total);
+            (0..members).for_each(|member| shares[member] += count(row) * chance(member) / total);
         });
-        let total = rows as f64 + PRIOR_ROWS;
+        let total: f64 = shares.iter().sum();
         let next: Vec<f64> = shares.into_iter().map(|share| share / total).collect();
         let moved = weights.iter().zip(&next).map(|(one, other)| (one - other).abs());
         let moved = moved.fold(0.0, f64::max);
@@ -113,7 +114,7 @@ mod tests {
     #[test]
     fn a_mixture_beats_its_members_and_leaves_the_hopeless_out() {
         let chances = members(3000);
-        let weights = mixture(&chances);
+        let weights = mixture(&chances, None);
         assert_eq!(weights[2], 0.0);
         assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         let mixed = log_loss(&chances, &weights);
@@ -131,10 +132,12 @@ mod tests {
 
     #[test]
     fn few_rows_leave_the_mean_and_one_member_is_all() {
-        let weights = mixture(&members(3)[..2]);
+        let weights = mixture(&members(3)[..2], None);
         assert!((weights[0] - 0.5).abs() < 0.05, "{weights:?}");
-        assert_eq!(mixture(&[vec![0.0, 0.5]]), [1.0]);
-        assert!(mixture(&[vec![0.0; 4], vec![0.0; 4]]).iter().all(|weight| weight.is_finite()));
+        assert_eq!(mixture(&[vec![0.0, 0.5]], None), [1.0]);
+        assert!(
+            mixture(&[vec![0.0; 4], vec![0.0; 4]], None).iter().all(|weight| weight.is_finite())
+        );
     }
 
     #[test]

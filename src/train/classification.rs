@@ -1,5 +1,6 @@
 //! Classification: its estimators, what `auto` trains, and what they all begin with.
 
+mod calibrate;
 mod finish;
 mod linear;
 mod mlp;
@@ -7,17 +8,19 @@ mod net;
 mod realmlp;
 mod resnet;
 mod tabm;
+mod told;
 mod trees;
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
+use self::told::Told;
 use super::estimator::{Candidate, Offer, Request};
 use super::learner::Validation;
 use crate::data::Task;
 use crate::error::{Error, Result};
-use crate::metrics::{accuracy, auc, log_loss, top_classes};
+use crate::metrics::{accuracy, auc, log_loss};
 use crate::model::Model;
 use crate::model::classification::{Body, ClassificationModel, Member, Spec};
 use crate::model::features::{Classes, Features, Inputs, NumberStyle};
@@ -33,8 +36,16 @@ pub(super) const OFFER: Offer = Offer {
         realmlp::ESTIMATOR,
         trees::ESTIMATOR,
     ],
-    shared: &[ESTIMATORS, SEEDS, FOLDS],
-    check: |_| Ok(()),
+    shared: &[
+        ESTIMATORS,
+        SEEDS,
+        FOLDS,
+        told::CLASS_WEIGHT,
+        told::LABEL_SMOOTHING,
+        told::CALIBRATE,
+        told::THRESHOLD,
+    ],
+    check: |shared| Told::read(shared).map(drop),
     auto: |_| {
         vec![
             Candidate { kind: "linear", share: 1.0 },
@@ -58,30 +69,50 @@ fn is_small(situation: &Situation<'_>) -> bool {
 
 /// The description of a part's model.
 #[derive(Clone, Debug)]
-struct PartSpec(Spec);
+struct PartSpec {
+    spec: Spec,
+    told: Told,
+    /// By how much a row of each class counts; absent where all count the same.
+    weights: Option<Vec<f64>>,
+}
 
 impl PartSpec {
     /// What the one member is.
     fn with(mut self, body: Body) -> Self {
-        let kind = self.0.kind.clone();
-        self.0.members = vec![Member { name: kind.clone(), kind, weight: 1.0, features: 0, body }];
+        let kind = self.spec.kind.clone();
+        self.spec.members =
+            vec![Member { name: kind.clone(), kind, weight: 1.0, features: 0, body }];
         self
     }
 
     fn features(&self) -> &Features {
-        &self.0.features[0]
+        &self.spec.features[0]
     }
 
     fn classes(&self) -> usize {
-        self.0.classes.len()
+        self.spec.classes.len()
+    }
+
+    fn told(&self) -> &Told {
+        &self.told
+    }
+
+    fn weights(&self) -> Option<&[f64]> {
+        self.weights.as_deref()
+    }
+
+    /// By how much each of these rows counts.
+    fn row_weights(&self, labels: &[usize]) -> Option<Vec<f64>> {
+        let weights = self.weights()?;
+        Some(labels.iter().map(|label| weights[*label]).collect())
     }
 
     /// The part as a model of one member with these weights.
     fn model(&self, weights: BTreeMap<String, Tensor>, device: &Device) -> Result<Model> {
-        let name = &self.0.kind;
+        let name = &self.spec.kind;
         let weights =
             weights.into_iter().map(|(key, tensor)| (format!("{name}/{key}"), tensor)).collect();
-        Ok(Model::Classification(ClassificationModel::new(self.0.clone(), weights, device)?))
+        Ok(Model::Classification(ClassificationModel::new(self.spec.clone(), weights, device)?))
     }
 }
 
@@ -115,7 +146,9 @@ impl Prepared {
         let valid = Inputs::read(&features, &dataset.valid, 0..dataset.valid.rows)?;
 
         let prior = shares(&labels, classes.len());
-        let spec = PartSpec(Spec {
+        let told = Told::read(request.shared)?;
+        let weights = told.weights(&classes, &labels)?;
+        let spec = Spec {
             kind: request.model.kind.clone(),
             data: data.clone(),
             kinds: dataset.kinds(),
@@ -125,7 +158,10 @@ impl Prepared {
             members: vec![],
             prior,
             logistic: None,
-        });
+            temperature: None,
+            threshold: None,
+        };
+        let spec = PartSpec { spec, told, weights };
         Ok(Self { spec, train, labels, valid, valid_labels })
     }
 }
@@ -138,21 +174,39 @@ fn shares(labels: &[usize], classes: usize) -> Vec<f64> {
 
 /// What these probabilities of the validation rows are worth.
 fn validation(spec: &PartSpec, labels: &[usize], answer: &[f64]) -> Validation {
-    measured(&spec.0, labels, answer)
+    measured(&spec.spec, spec.weights(), labels, answer)
 }
 
-fn measured(spec: &Spec, labels: &[usize], answer: &[f64]) -> Validation {
+fn measured(spec: &Spec, weights: Option<&[f64]>, labels: &[usize], answer: &[f64]) -> Validation {
     let classes = spec.classes.len();
     let loss =
         log_loss(labels, answer, classes).filter(|loss| loss.is_finite()).unwrap_or(f64::INFINITY);
     let mut metrics = vec![("logloss".to_owned(), loss)];
+    let mut monitor = loss;
+    if let Some(weights) = weights {
+        monitor = weighted_loss(labels, answer, weights);
+        metrics.insert(0, (WEIGHTED.to_owned(), monitor));
+    }
     if let Some(positive) = spec.positive {
         let is_positive: Vec<bool> = labels.iter().map(|label| *label == positive).collect();
         let scores: Vec<f64> = answer.chunks_exact(classes).map(|row| row[positive]).collect();
         metrics.extend(auc(&is_positive, &scores).map(|value| ("auc".to_owned(), value)));
     }
-    metrics.extend(
-        accuracy(labels, &top_classes(answer, classes)).map(|value| ("accuracy".to_owned(), value)),
-    );
-    Validation { monitor: loss, metrics }
+    metrics
+        .extend(accuracy(labels, &spec.named(answer)).map(|value| ("accuracy".to_owned(), value)));
+    Validation { monitor, metrics }
+}
+
+/// What decides where classes count differently.
+const WEIGHTED: &str = "weighted_logloss";
+
+/// The log loss of rows that count as their classes do.
+fn weighted_loss(labels: &[usize], answer: &[f64], weights: &[f64]) -> f64 {
+    let rows = answer.chunks_exact(weights.len()).zip(labels);
+    let (mut sum, mut total) = (0.0, 0.0);
+    for (row, &label) in rows {
+        sum -= weights[label] * row[label].max(f64::EPSILON).ln();
+        total += weights[label];
+    }
+    sum / total
 }

@@ -19,7 +19,7 @@ use crate::data::{DataSettings, Dataset, Task};
 use crate::error::{Error, Result};
 use crate::model::{Model, ModelSettings};
 
-pub(crate) use crate::model::choice::Choice;
+pub(crate) use crate::model::choice::{Choice, Chosen};
 pub(crate) use folds::Fold;
 pub(crate) use walk::{Limits, Walk};
 
@@ -79,7 +79,6 @@ pub(crate) struct FinishRequest<'a> {
     pub kind: &'a str,
     pub dataset: &'a Dataset,
     pub data: &'a DataSettings,
-    #[expect(dead_code, reason = "calibration and thresholds join")]
     pub shared: &'a Table,
 }
 
@@ -100,6 +99,7 @@ pub(crate) struct Finished {
 pub(crate) struct PartRecord {
     pub name: String,
     /// As the choice names it: parts of several folds are one member.
+    #[serde(default)]
     pub member: String,
     pub kind: String,
     pub seed: u64,
@@ -308,6 +308,18 @@ pub(crate) fn only(parts: Vec<Trained>, _: &FinishRequest<'_>) -> Result<Finishe
         .map_err(|parts| Error::bug(format!("{} parts, and no way to blend them", parts.len())))?;
     let valid = part.progress.best_metrics;
     Ok(Finished { model: part.model, valid, choice: None, notices: Vec::new() })
+}
+
+/// The record of a choice among parts that are members each: what each reaches alone beside its weight.
+pub(crate) fn chosen(parts: &[Trained], weights: &[f64], values: &[f64]) -> Vec<Chosen> {
+    let told = parts.iter().zip(weights.iter().zip(values));
+    told.map(|(part, (&weight, &value))| Chosen {
+        part: part.member.clone(),
+        kind: part.kind.to_owned(),
+        weight,
+        value,
+    })
+    .collect()
 }
 
 impl PartRecord {

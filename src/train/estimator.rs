@@ -23,7 +23,6 @@ pub(crate) struct Request<'a> {
     /// The estimator and its own settings.
     pub model: &'a ModelSettings,
     /// Settings under `[model]` that all of the task's estimators share.
-    #[expect(dead_code, reason = "class weights and label smoothing join")]
     pub shared: &'a Table,
     pub seed: u64,
     pub device: &'a Device,

@@ -244,7 +244,9 @@ mod tests {
         outputs: usize,
     ) -> Vec<f64> {
         let mut rows = Sparse::default();
-        entries.iter().for_each(|row| rows.push(row));
+        for row in entries {
+            rows.push(row);
+        }
         let problem = Problem { rows: &rows, labels, weights: None, smoothing: 0.0, outputs };
         problem.solve(vec![0.0; width * outputs], PENALTY, 1e-10)
     }
@@ -275,7 +277,9 @@ mod tests {
         let (one, other) = ([(0, 0.5), (1, 1.0)], [(0, -1.0), (1, 1.0)]);
         let fit = |rows: &[&[(u32, f64)]], labels: &[usize], weights: Option<&[f64]>, smoothing| {
             let mut sparse = Sparse::default();
-            rows.iter().for_each(|row| sparse.push(row));
+            for row in rows {
+                sparse.push(row);
+            }
             let problem = Problem { rows: &sparse, labels, weights, smoothing, outputs: 1 };
             problem.solve(vec![0.0; 2], PENALTY, 1e-10)
         };

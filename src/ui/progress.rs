@@ -16,6 +16,9 @@ const WIDEST: usize = 100;
 /// Epochs whose mean time says how long the next ones will take.
 const TIMED_EPOCHS: usize = 5;
 
+/// Where a run has several parts, an epoch is told in a line this long after the one before.
+const TELL_AGAIN: Duration = Duration::from_secs(5);
+
 /// Listens to a run.
 pub(crate) struct Progress<'a> {
     ui: &'a Ui,
@@ -25,6 +28,8 @@ pub(crate) struct Progress<'a> {
     began: Instant,
     drawn: Option<Instant>,
     epoch_began: Instant,
+    /// When an epoch was last told in a line.
+    told: Instant,
     run: Running,
 }
 
@@ -37,6 +42,7 @@ impl<'a> Progress<'a> {
             began: now,
             drawn: None,
             epoch_began: now,
+            told: now,
             run: Running::default(),
         }
     }
@@ -66,6 +72,11 @@ impl<'a> Progress<'a> {
             self.ui.frame.draw(self.run.lines(now, live::size().0));
             self.drawn = Some(Instant::now());
         }
+    }
+
+    /// Whether an epoch is worth a line: of many parts each has many, and all of them tell nobody anything.
+    fn is_due(&self) -> bool {
+        self.run.parts <= 1 || self.told.elapsed() > TELL_AGAIN
     }
 
     /// What is said once: the beginning and the end of what trains, and of its epochs where nothing moves.
@@ -127,7 +138,8 @@ impl<'a> Progress<'a> {
                 seconds,
                 rows_per_second,
                 ..
-            } if !self.ui.live => {
+            } if !self.ui.live && self.is_due() => {
+                self.told = Instant::now();
                 let watched = valid
                     .first()
                     .map_or(String::new(), |(name, value)| format!("  {name} {value:.4}"));

@@ -12,10 +12,14 @@ use crate::error::Result;
 const ROWS: usize = 128;
 
 /// The mean over rows and members of −ln of the label's softmax. Logits are `[rows, members × classes]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CrossEntropy {
     pub labels: Vec<u32>,
     pub classes: usize,
+    /// By how much each row counts; all the same where there are none.
+    pub weights: Vec<f32>,
+    /// The share of each label that is spread over all classes (Szegedy et al. 2016).
+    pub smoothing: f32,
 }
 
 impl CrossEntropy {
@@ -34,7 +38,17 @@ impl CrossEntropy {
         let labels = Tensor::from_vec(self.labels.clone(), (rows, 1, 1), logits.device())?
             .broadcast_as((rows, members, 1))?
             .contiguous()?;
-        Ok(logs.gather(&labels, 2)?.mean_all()?.neg()?)
+        let mut meant = logs.gather(&labels, 2)?.squeeze(2)?;
+        if self.smoothing > 0.0 {
+            let even = logs.mean(2)?;
+            let sure = f64::from(1.0 - self.smoothing);
+            meant = ((meant * sure)? + (even * f64::from(self.smoothing))?)?;
+        }
+        if !self.weights.is_empty() {
+            let weights = Tensor::from_vec(self.weights.clone(), (rows, 1), logits.device())?;
+            meant = meant.broadcast_mul(&weights)?;
+        }
+        Ok(meant.mean_all()?.neg()?)
     }
 }
 impl Slopes for CrossEntropy {
@@ -49,10 +63,12 @@ impl Slopes for CrossEntropy {
             .par_chunks_mut(ROWS * width)
             .zip(logits.par_chunks(ROWS * width))
             .zip(self.labels.par_chunks(ROWS))
-            .map(|((slopes, logits), labels)| {
+            .enumerate()
+            .map(|(piece, ((slopes, logits), labels))| {
+                let weights = self.weights.get(piece * ROWS..).unwrap_or_default();
                 vectorised(
                     #[inline(always)]
-                    || self.rows(logits, labels, slopes, width, share),
+                    || self.rows(logits, labels, weights, slopes, share),
                 )
             })
             .collect();
@@ -66,14 +82,18 @@ impl CrossEntropy {
         &self,
         logits: &[f32],
         labels: &[u32],
+        weights: &[f32],
         slopes: &mut [f32],
-        width: usize,
         share: f32,
     ) -> f64 {
         let mut loss = 0.0;
-        for ((logits, slopes), &label) in
-            logits.chunks_exact(width).zip(slopes.chunks_exact_mut(width)).zip(labels)
+        let width = logits.len() / labels.len().max(1);
+        let sure = 1.0 - self.smoothing;
+        let spread = self.smoothing / self.classes as f32;
+        for (row, ((logits, slopes), &label)) in
+            logits.chunks_exact(width).zip(slopes.chunks_exact_mut(width)).zip(labels).enumerate()
         {
+            let weight = weights.get(row).copied().unwrap_or(1.0);
             for (logits, slopes) in
                 logits.chunks_exact(self.classes).zip(slopes.chunks_exact_mut(self.classes))
             {
@@ -85,12 +105,17 @@ impl CrossEntropy {
                 for slope in &*slopes {
                     sum += slope;
                 }
-                loss += f64::from(sum.ln() - (logits[label as usize] - most));
+                let mut meant = sure * (logits[label as usize] - most);
+                if spread > 0.0 {
+                    meant += spread * logits.iter().map(|logit| logit - most).sum::<f32>();
+                }
+                loss += f64::from(weight * (sum.ln() - meant));
+                let share = share * weight;
                 let scale = share / sum;
                 for slope in slopes.iter_mut() {
-                    *slope *= scale;
+                    *slope = *slope * scale - share * spread;
                 }
-                slopes[label as usize] -= share;
+                slopes[label as usize] -= share * sure;
             }
         }
         loss

@@ -2,18 +2,19 @@
 
 use candle_core::Device;
 
-use super::{measured, shares};
+use super::told::{THRESHOLD, Told};
+use super::{WEIGHTED, calibrate, measured, shares, weighted_loss};
 use crate::data::{Dataset, Table};
 use crate::error::{Error, Result};
 use crate::metrics::log_loss;
-use crate::model::choice::{Choice, Chosen};
-use crate::model::classification::ClassificationModel;
+use crate::model::choice::Choice;
+use crate::model::classification::{ClassificationModel, Conformal, Spec, Threshold, heat};
 use crate::model::features::Inputs;
 use crate::model::labels::class_indices;
 use crate::model::logistic::{Design, Logistic};
 use crate::model::{Model, Probabilities};
 use crate::train::blend;
-use crate::train::course::{FinishRequest, Finished, Trained};
+use crate::train::course::{FinishRequest, Finished, Trained, chosen};
 use crate::train::logistic::fit;
 
 /// The parts that were validated on the same rows.
@@ -35,27 +36,31 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let rounds = rounds(parts, request)?;
     let classes = model_of(&rounds[0].parts[0])?.classes().len();
     let said = Said::new(&rounds)?;
-    let loss = |answer: &[f64]| log_loss(&said.labels, answer, classes).unwrap_or(f64::INFINITY);
+    let told = Told::read(request.shared)?;
+    let counted = told.weights(model_of(&rounds[0].parts[0])?.classes(), &said.labels)?;
+    let counts: Option<Vec<f64>> =
+        counted.as_ref().map(|counted| said.labels.iter().map(|label| counted[*label]).collect());
+    let loss = |answer: &[f64]| match &counted {
+        Some(counted) => weighted_loss(&said.labels, answer, counted),
+        None => log_loss(&said.labels, answer, classes).unwrap_or(f64::INFINITY),
+    };
 
-    let weights = blend::mixture(&said.of_labels(classes));
-    let together = said.together(&weights);
-    let members = rounds[0]
-        .parts
-        .iter()
-        .zip(weights.iter().zip(&said.members))
-        .map(|(part, (&weight, answer))| Chosen {
-            part: part.member.clone(),
-            kind: part.kind.to_owned(),
-            weight,
-            value: loss(answer),
-        })
-        .collect();
+    let weights = blend::mixture(&said.of_labels(classes), counts.as_deref());
+    let mut together = said.together(&weights);
+    let values: Vec<f64> = said.members.iter().map(|answer| loss(answer)).collect();
+    let members = chosen(&rounds[0].parts, &weights, &values);
     let baselines =
         said.baselines.iter().map(|(name, answer)| (name.clone(), loss(answer))).collect();
-    let choice = Choice { metric: "logloss".into(), value: loss(&together), members, baselines };
+    let temperature = calibrate::temperature(&together, &said.labels, classes)
+        .filter(|_| told.calibrate && counted.is_none());
+    if let Some(temperature) = temperature {
+        heat(&mut together, classes, temperature);
+    }
+    let metric = if counted.is_some() { WEIGHTED } else { "logloss" };
+    let choice = Choice { metric: metric.into(), value: loss(&together), members, baselines };
     let notices = choice.lost_to().map(|(name, value)| {
         let own = choice.value;
-        format!("the model loses to its own baseline on the validation rows: logloss {own:.4}, {name} {value:.4}")
+        format!("the model loses to its own baseline on the validation rows: {metric} {own:.4}, {name} {value:.4}")
     });
     let notices = notices.into_iter().collect();
 
@@ -67,7 +72,10 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
         }
     }
     let mut model = ClassificationModel::blend(request.kind, named, &Device::Cpu)?;
-    let valid = measured(&model.spec, &said.labels, &together).metrics;
+    model.spec.temperature = temperature;
+    model.spec.threshold = threshold(&told, &model.spec, &said.labels, &together)?;
+    let valid = measured(&model.spec, counted.as_deref(), &said.labels, &together).metrics;
+    let conformal = Conformal::new(&together, &said.labels, classes);
     // What is validated in turn is all learned from.
     let learned = match rounds.len() {
         1 => rounds[0].data.train.clone(),
@@ -76,8 +84,30 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let logistic = regression(&model, &learned)?;
     model.spec.prior =
         shares(&class_indices(&learned, &request.data.target, model.classes())?, classes);
-    let model = model.with_baseline(logistic)?;
+    let model = model.with_baseline(logistic)?.with_conformal(conformal)?;
     Ok(Finished { model: Model::Classification(model), valid, choice: Some(choice), notices })
+}
+
+/// The threshold that `model.threshold` asks for.
+fn threshold(
+    told: &Told,
+    spec: &Spec,
+    labels: &[usize],
+    answers: &[f64],
+) -> Result<Option<Threshold>> {
+    let Some(by) = told.threshold else { return Ok(None) };
+    let Some(positive) = spec.positive else {
+        return Err(Error::user(format!(
+            "`model.{THRESHOLD}` is for two classes, and `{}` has {}",
+            spec.data.target,
+            spec.classes.len()
+        ))
+        .hint("leave it out: of several classes the most probable is said"));
+    };
+    let scores: Vec<f64> =
+        answers.chunks_exact(spec.classes.len()).map(|row| row[positive]).collect();
+    let is_positive: Vec<bool> = labels.iter().map(|label| *label == positive).collect();
+    Ok(Some(calibrate::threshold(&scores, &is_positive, by)))
 }
 
 /// Parts by the rows that they were validated on. A round that the budget cut short is left out, but for the first.

@@ -86,6 +86,7 @@ struct LinearLearner {
     columns: Columns,
     train: Sparse,
     labels: Vec<usize>,
+    row_weights: Option<Vec<f64>>,
     valid: Inputs,
     valid_labels: Vec<usize>,
     state: Mutex<State>,
@@ -116,6 +117,7 @@ fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     let net = NetBuilder::new(0, 0).finish_without_output();
     let random = &mut stream(request.seed, Purpose::Init, 0);
     Ok(Box::new(LinearLearner {
+        row_weights: spec.row_weights(&labels),
         spec,
         settings,
         columns,
@@ -184,8 +186,8 @@ impl Learner for LinearLearner {
         let problem = Problem {
             rows: &self.train,
             labels: &self.labels,
-            weights: None,
-            smoothing: 0.0,
+            weights: self.row_weights.as_deref(),
+            smoothing: self.spec.told().smoothing,
             outputs: self.outputs(),
         };
         state.weights = problem.solve(std::mem::take(&mut state.weights), penalty, TOLERANCE);

@@ -95,8 +95,12 @@ impl Learner for NetLearner {
         let mut batch = self.parameters().spare_batch();
         self.train.gather(units, &mut batch);
         let logits = self.net.train(batch, StepKey(random.next_u64()))?;
-        let labels = units.iter().map(|&unit| self.labels[unit]).collect();
-        CrossEntropy { labels, classes: self.spec.classes() }.of(&logits)
+        let labels: Vec<u32> = units.iter().map(|&unit| self.labels[unit]).collect();
+        let weights = self.spec.weights().map_or_else(Vec::new, |weights| {
+            labels.iter().map(|&label| weights[label as usize] as f32).collect()
+        });
+        let smoothing = self.spec.told().smoothing as f32;
+        CrossEntropy { labels, classes: self.spec.classes(), weights, smoothing }.of(&logits)
     }
 
     fn validate(&self) -> Result<Validation> {

@@ -45,12 +45,14 @@ fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
 impl Classes {
     fn objective_of(&self, labels: &[usize]) -> Result<Box<dyn Objective>> {
         let classes = self.spec.classes();
+        let weights = self.spec.row_weights(labels).unwrap_or_default();
+        let smoothing = self.spec.told().smoothing;
         if classes == 2 {
             let labels: Vec<f64> = labels.iter().map(|&label| label as f64).collect();
-            return Ok(Box::new(Binary::new(labels)?));
+            return Ok(Box::new(Binary::new(labels)?.told(weights, smoothing)?));
         }
         let labels: Vec<u32> = labels.iter().map(|&label| label as u32).collect();
-        Ok(Box::new(Softmax::new(labels, classes)?))
+        Ok(Box::new(Softmax::new(labels, classes)?.told(weights, smoothing)?))
     }
 }
 

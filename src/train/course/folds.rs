@@ -85,7 +85,9 @@ mod tests {
             let fold = Fold { number, of: 4 };
             let (train, valid) = fold.divide(&classes, 7);
             assert_eq!(train.len() + valid.len(), classes.len());
-            valid.iter().for_each(|row| seen[*row] += 1);
+            for row in &valid {
+                seen[*row] += 1;
+            }
             let rare = valid.iter().filter(|row| classes[**row] == 1).count();
             assert!((2..=3).contains(&rare), "{rare}");
             assert_eq!(fold.divide(&classes, 7), (train, valid));

@@ -84,6 +84,23 @@ fn fill(slopes: &mut [Slope], slope: impl Fn(usize) -> [f64; 2] + Sync) {
     });
 }
 
+/// By how much a row counts; all the same where there are no weights.
+fn weight(weights: &[f64], row: usize) -> f64 {
+    weights.get(row).copied().unwrap_or(1.0)
+}
+
+/// Weights are none, or one above zero for each row.
+fn check_weights(weights: &[f64], rows: usize) -> Result<()> {
+    if !weights.is_empty() && weights.len() != rows {
+        return Err(Error::user(format!("{} weights for {rows} rows", weights.len())));
+    }
+    match weights.iter().position(|weight| !(*weight > 0.0 && *weight <= 1e12)) {
+        Some(row) => Err(Error::user(format!("the weight of row {row} is {}", weights[row]))
+            .hint("weights are above 0")),
+        None => Ok(()),
+    }
+}
+
 /// ln(1 + eˣ) without overflow.
 fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::{BLOCK, Link, Objective, Slope, mean_over};
+use super::{BLOCK, Link, Objective, Slope, check_weights, mean_over, weight};
 use crate::error::{Error, Result};
 
 pub(crate) struct Softmax<'a> {
     labels: Cow<'a, [u32]>,
     classes: usize,
+    weights: Vec<f64>,
+    smoothing: f64,
 }
 
 impl<'a> Softmax<'a> {
@@ -21,8 +23,14 @@ impl<'a> Softmax<'a> {
         }
         match labels.iter().find(|label| **label as usize >= classes) {
             Some(label) => Err(Error::user(format!("a label is {label}, of {classes} classes"))),
-            None => Ok(Self { labels, classes }),
+            None => Ok(Self { labels, classes, weights: Vec::new(), smoothing: 0.0 }),
         }
+    }
+
+    /// Count each row this often, and spread a share of each label over all classes.
+    pub(crate) fn told(self, weights: Vec<f64>, smoothing: f64) -> Result<Self> {
+        check_weights(&weights, self.labels.len())?;
+        Ok(Self { weights, smoothing, ..self })
     }
 }
 
@@ -40,9 +48,13 @@ impl Objective for Softmax<'_> {
     }
 
     fn start(&self) -> Vec<f64> {
-        let mut counts = vec![0_usize; self.classes];
-        self.labels.iter().for_each(|&label| counts[label as usize] += 1);
-        let share = |count| count as f64 / self.labels.len() as f64;
+        let mut counts = vec![0.0; self.classes];
+        for (row, &label) in self.labels.iter().enumerate() {
+            counts[label as usize] += weight(&self.weights, row);
+        }
+        let total: f64 = counts.iter().sum();
+        let spread = self.smoothing / self.classes as f64;
+        let share = |count: f64| count / total * (1.0 - self.smoothing) + spread;
         counts.into_iter().map(|count| share(count).max(1e-15).ln()).collect()
     }
 
@@ -68,9 +80,12 @@ impl Objective for Softmax<'_> {
         let factor = classes as f32 / (classes as f32 - 1.0);
         slopes.par_chunks_mut(rows).enumerate().for_each(|(class, slopes)| {
             let chances = chances.iter().skip(class).step_by(classes);
-            for ((slope, &chance), &label) in slopes.iter_mut().zip(chances).zip(&*self.labels) {
-                let hit = if label as usize == class { 1.0 } else { 0.0 };
-                *slope = [chance - hit, factor * chance * (1.0 - chance)];
+            let spread = (self.smoothing / self.classes as f64) as f32;
+            let sure = 1.0 - self.smoothing as f32;
+            for (row, (slope, &chance)) in slopes.iter_mut().zip(chances).enumerate() {
+                let hit = if self.labels[row] as usize == class { sure } else { 0.0 };
+                let own = [chance - hit - spread, factor * chance * (1.0 - chance)];
+                *slope = own.map(|own| weight(&self.weights, row) as f32 * own);
             }
         });
     }
@@ -81,7 +96,11 @@ impl Objective for Softmax<'_> {
             let of_row = || (0..self.classes).map(|class| scores[class * rows + row]);
             let most = of_row().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = of_row().map(|score| (score - most).exp()).sum();
-            sum.ln() + most - scores[self.labels[row] as usize * rows + row]
+            let mut meant = (1.0 - self.smoothing) * scores[self.labels[row] as usize * rows + row];
+            if self.smoothing > 0.0 {
+                meant += self.smoothing / self.classes as f64 * of_row().sum::<f64>();
+            }
+            weight(&self.weights, row) * (sum.ln() + most - meant)
         })
     }
 }
@@ -112,6 +131,16 @@ mod tests {
         let start = softmax.start();
         assert!((start[2] - 0.5_f64.ln()).abs() < 1e-15);
         assert!(Softmax::new(&[3], 3).is_err() && Softmax::new(&[0], 1).is_err());
+    }
+
+    #[test]
+    fn rows_count_as_told_and_labels_are_as_sure_as_told() {
+        let told = Softmax::new(&[0, 2, 1], 3).unwrap().told(vec![0.5, 1.0, 3.0], 0.3).unwrap();
+        let scores = [0.1, -1.0, 2.0, 0.3, 0.0, 0.5, 1.0, -0.2, -0.7];
+        check_slopes(&told, &scores, 1.5);
+        let start = told.start();
+        assert!((start.iter().map(|start| start.exp()).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(start[1] > start[2] && start[2] > start[0]);
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn settings() {
     exit 1
     --- stderr
     error: there is no estimator `mpl`
-      try: there are: auto, mlp, tabm, resnet, realmlp, trees
+      try: there are: auto, linear, mlp, tabm, resnet, realmlp, trees
     ");
     let home = with_settings("kind = \"mlp\"", "leaves = 8");
     insta::assert_snapshot!(rows.tried("a setting of one of several estimators", &home, "train"), @r#"

@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod course;
 mod data_check;
 mod doctor;
 mod eval;

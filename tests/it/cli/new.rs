@@ -593,7 +593,7 @@ fn own_data_is_read_named_and_given_a_gate() {
     constant = "ignore"
 
     [model]
-    kind = "mlp"
+    kind = "auto"
 
     [train]
     max_epochs = 200
