@@ -133,7 +133,8 @@ impl Op {
             Self::CrossEntropy => {
                 let labels: Vec<u32> = (0..ROWS).map(|row| row as u32 % 2).collect();
                 let loss = move |logits: &Tensor| {
-                    CrossEntropy { labels: labels.clone(), classes: 2 }.of(logits)
+                    CrossEntropy { labels: labels.clone(), classes: 2, ..CrossEntropy::default() }
+                        .of(logits)
                 };
                 slopes((ROWS, 2), loss, random)
             }
