@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
+use crate::engine::MISSING_POSITION;
 use crate::error::{Error, Result};
-use crate::model::features::{Features, Inputs, MISSING_POSITION};
+use crate::model::features::{Features, Inputs};
 use crate::model::logistic::{Logistic, apply, into_probabilities};
 
 /// Where the weights are among a member's, `[width, outputs]`; the last row is the intercepts'.
