@@ -203,6 +203,8 @@ struct Running {
     watched: String,
     values: Vec<f64>,
     best: Option<(usize, f64)>,
+    /// Absent where a resumed run has not told yet.
+    best_epoch: Option<usize>,
     epoch_seconds: Vec<f64>,
 }
 
@@ -230,6 +232,7 @@ impl Running {
                     parts: *parts,
                     budget_seconds: budget_seconds.map(|budget| budget - from_seconds),
                     epoch: from_epoch + 1,
+                    best_epoch: (*from_epoch == 0).then_some(0),
                     memory_bytes: self.memory_bytes,
                     ..Self::default()
                 };
@@ -242,12 +245,14 @@ impl Running {
                 epoch,
                 train_loss,
                 valid,
+                best_epoch,
                 improved,
                 seconds,
                 rows_per_second,
                 peak_memory_bytes,
                 ..
             } => {
+                self.best_epoch = Some(*best_epoch);
                 self.losses.push(*train_loss);
                 self.rows_per_second = *rows_per_second;
                 self.memory_bytes = *peak_memory_bytes;
@@ -327,8 +332,8 @@ impl Running {
         if let Some(left) = budget.filter(|left| *left < latest) {
             (latest, why) = (left, "budget");
         }
-        let best = self.best.map_or(0, |(epoch, _)| epoch);
-        let earliest = until(best + self.patience);
+        let earliest =
+            self.best_epoch.map_or(latest, |best_epoch| until(best_epoch + self.patience));
         if earliest >= latest {
             return format!("ends in {} ({why})  {gone}", readable(latest));
         }
@@ -357,8 +362,13 @@ mod tests {
 
     /// A run of 40 epochs whose validation is best after `best` of `epochs`, and a third into the next.
     fn running(epochs: usize, best: usize, budget: Option<f64>) -> Running {
-        let mut run =
-            Running { max_epochs: 40, patience: 10, budget_seconds: budget, ..Running::default() };
+        let mut run = Running {
+            max_epochs: 40,
+            patience: 10,
+            budget_seconds: budget,
+            best_epoch: Some(0),
+            ..Running::default()
+        };
         for epoch in 1..=epochs {
             let value = 0.3 + epoch.abs_diff(best) as f64 / 100.0;
             run.take(&Event::EpochEnded {
@@ -403,7 +413,7 @@ mod tests {
         insta::assert_snapshot!(shown(&run, 50), @"
         epoch 15/40  20/60  50000 rows/s  212.4 MB
         loss       0.0714  █▄▃▂▂▁▁▁▁▁▁▁▁▁
-        logloss    0.3500  █▆▃▁▂▅  best 0.3000, epoch 9
+        logloss    0.3500  █▇▅▃▁▁▃▅  best 0.3000, epoch 9
         ends in 14 s (patience) to 1 min 17 s (epochs)  43 s gone
         ");
         let one_of_several =
@@ -413,7 +423,7 @@ mod tests {
         insta::assert_snapshot!(shown(&run, 20), @"
         epoch 15/40  20/60  50000 rows/s  212.4 MB
         loss       0.0714
-        logloss    0.3500    best 0.3000, epoch 9
+        logloss    0.3500
         ends in 14 s (patience) to 1 min 17 s (epochs)  43 s gone
         ");
         for width in 0..120 {
@@ -439,6 +449,8 @@ mod tests {
             "ends in 14 s (patience) to 57 s (budget)  43 s gone"
         );
         assert_eq!(end(&running(14, 9, Some(50.0)), 43.0), "ends in 7 s (budget)  43 s gone");
+        let resumed = Running { best_epoch: None, ..running(0, 0, None) };
+        assert_eq!(end(&resumed, 1.0), "ends in 1 min 59 s (epochs)  1 s gone");
         assert_eq!(end(&running(36, 36, None), 110.0), "ends in 11 s (epochs)  1 min 50 s gone");
     }
 

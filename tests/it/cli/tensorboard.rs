@@ -88,6 +88,26 @@ fn a_run_that_was_killed_has_every_point_once() {
 }
 
 #[test]
+fn each_part_of_a_course_has_a_folder_of_its_own() {
+    let home = Home::new();
+    project(&home);
+    let text = home.read("churn/mlx.toml").replace("batch = 64\n", "");
+    let (before, _) = text.split_once("[model]\n").expect("a table");
+    home.write("churn/mlx.toml", format!("{before}[model]\nkind = \"auto\"\n"));
+    home.mlx_in("churn", "train -q --max-epochs 2 --tensorboard board").ok();
+    let told = home.mlx_in("churn", "runs show --json").ok().json();
+    let parts = told["run"]["parts"].as_array().expect("parts");
+    assert!(parts.len() > 1, "{told}");
+    let run = std::fs::read_dir(home.join("churn/board")).expect("runs").next().expect("one");
+    let run = run.expect("an entry").path();
+    for part in parts {
+        let name = part["name"].as_str().expect("a name");
+        let written = std::fs::read_dir(run.join(name)).expect("the folder of a part");
+        assert_eq!(written.count(), 1, "{name}");
+    }
+}
+
+#[test]
 fn a_folder_that_cant_be_written_stops_before_training() {
     let home = Home::new();
     project(&home);
