@@ -146,13 +146,13 @@ fn packages() {
     insta::assert_snapshot!(rows.tried("a package whose weights were cut off", &home, "eval"), @"
     exit 1
     --- stderr
-    error: run [ID], the latest finished one: [HOME]/churn/.mlx/runs/[ID]/package/mlx/weights.safetensors has 87100 bytes, and the manifest says 174200
+    error: run [ID], the latest finished one: [HOME]/churn/.mlx/runs/[ID]/package/mlx/weights.safetensors has 87104 bytes, and the manifest says 174208
       try: the package is damaged: train again, or pull it anew with `mlx models pull`
     ");
     insta::assert_snapshot!(rows.tried("the same, registered", &home, "register -q"), @"
     exit 1
     --- stderr
-    error: cannot register run [ID]: [HOME]/churn/.mlx/runs/[ID]/package/mlx/weights.safetensors has 87100 bytes, and the manifest says 174200
+    error: cannot register run [ID]: [HOME]/churn/.mlx/runs/[ID]/package/mlx/weights.safetensors has 87104 bytes, and the manifest says 174208
       try: the package is damaged: train again, or pull it anew with `mlx models pull`
     ");
     let mut other = whole.clone();
