@@ -532,7 +532,7 @@ pub(super) fn divide(
     let settings = request.settings;
     let split = &settings.split;
     let shares = Shares { test: if has_test { 0.0 } else { split.test }, valid: split.valid };
-    if request.task == Task::Forecasting {
+    if request.task == Task::Forecasting && split.kind != SplitKind::Time {
         return divide_by_horizon(settings, train, has_test, notices);
     }
     let parts = match split.kind {

@@ -228,7 +228,7 @@ fn few_rows(train: &Table, features: &Features, query: Option<&str>) -> Table {
 fn history(model: &ForecastingModel, train: &Table) -> Result<Table> {
     let set = model.series(&[train])?;
     // What lies before fills gaps in the first season of the window.
-    let window = (model.spec.look_back + model.spec.season) as i64;
+    let window = (model.spec.look_back() + model.spec.season) as i64;
     let length = |series: &usize| (set.end(*series) - set.start[*series]).min(window);
     let longest = (0..set.len()).map(|series| length(&series)).max().unwrap_or(0);
     let series = (0..set.len())

@@ -1,18 +1,23 @@
-//! The forecasting model: a window of each series, centred and scaled, through one shared linear net.
+//! The forecasting model: members that each forecast every series, and their weighted mean.
 
+pub(crate) mod lags;
+pub(crate) mod member;
 pub(crate) mod net;
+pub(crate) mod theta;
 pub(crate) mod window;
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{ColumnKind, DataSettings, SeriesSet, Table, TimeAxis};
 use crate::error::{Error, Result};
 use crate::model::Forecasts;
 
-pub(crate) use net::{LEVELS, MEDIAN, Net};
+pub(crate) use member::{Body, Levels, Member, MemberSpec, Term};
+pub(crate) use net::{LEVELS, MEDIAN};
 pub(crate) use window::{Scale, Window};
 
 /// What `mlx/model.json` holds of a forecasting model.
@@ -26,20 +31,27 @@ pub(crate) struct Spec {
     pub axis: TimeAxis,
     pub horizon: usize,
     pub season: usize,
-    pub look_back: usize,
-    pub scale: Scale,
-    /// How much wider than the net says each interval has to be to hold its share of what validation
+    /// In the order of training.
+    pub members: Vec<MemberSpec>,
+    /// How much wider than the members say each interval has to be to hold its share of what validation
     /// saw: one row for each pair of levels from the outermost in, one value a step.
     pub widening: Vec<Vec<f64>>,
     /// No forecast lies below: zero where no value of the training data does.
     pub lowest: Option<f64>,
 }
 
+impl Spec {
+    /// How many steps before a forecast are read.
+    pub(crate) fn look_back(&self) -> usize {
+        self.members.iter().map(|member| member.body.look_back(self.season)).max().unwrap_or(1)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct ForecastingModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
-    net: Net,
+    members: Vec<Member>,
 }
 
 impl ForecastingModel {
@@ -48,17 +60,21 @@ impl ForecastingModel {
         weights: BTreeMap<String, Tensor>,
         _device: &Device,
     ) -> Result<Self> {
-        let sound = spec.look_back > 0
-            && spec.horizon > 0
+        let sound = spec.horizon > 0
             && spec.season > 0
+            && !spec.members.is_empty()
+            && spec.members.iter().all(|member| (0.0..=1.0).contains(&member.weight))
             && spec.widening.len() == MEDIAN
             && spec.widening.iter().all(|row| row.len() == spec.horizon);
         if !sound {
-            return Err(Error::user("the model's description contradicts itself")
-                .hint("its mlx/model.json was changed or cut short: `mlx models verify`"));
+            return Err(member::contradiction());
         }
-        let net = Net::new(&weights, spec.look_back, spec.horizon)?;
-        Ok(Self { spec, weights, net })
+        let members = spec
+            .members
+            .iter()
+            .map(|member| Member::new(member, &weights, spec.horizon, spec.season))
+            .collect::<Result<_>>()?;
+        Ok(Self { spec, weights, members })
     }
 
     pub(crate) fn horizon(&self) -> usize {
@@ -81,9 +97,12 @@ impl ForecastingModel {
             quantiles: vec![Vec::new(); LEVELS.len()],
             ..Forecasts::default()
         };
-        for (series, index) in in_order(origins) {
-            let window = self.window(set, series, index)?;
-            for (step, quantiles) in self.of_window(&window).into_iter().enumerate() {
+        let origins = in_order(origins);
+        let said: Vec<Option<Levels>> =
+            origins.par_iter().map(|&(series, index)| self.levels(set, series, index)).collect();
+        for (&(series, index), said) in origins.iter().zip(said) {
+            let said = said.ok_or_else(|| unobserved(set, series, index))?;
+            for (step, quantiles) in said.into_iter().enumerate() {
                 push(&mut forecasts, series, index, step, quantiles[MEDIAN]);
                 for (column, value) in forecasts.quantiles.iter_mut().zip(quantiles) {
                     column.push(value);
@@ -113,30 +132,35 @@ impl ForecastingModel {
         Ok(vec![("naive".into(), naive), ("seasonal_naive".into(), seasonal)])
     }
 
-    fn window(&self, set: &SeriesSet, series: usize, index: i64) -> Result<Window> {
-        let Spec { look_back, season, scale, .. } = self.spec;
-        Window::new(set, series, index, look_back, season, scale)
-            .ok_or_else(|| unobserved(set, series, index))
+    /// The values of all levels at each step, rising; none where the series has no value before `index`.
+    pub(crate) fn levels(&self, set: &SeriesSet, series: usize, index: i64) -> Option<Levels> {
+        let mut mean = vec![[0.0; LEVELS.len()]; self.spec.horizon];
+        for (spec, member) in self.spec.members.iter().zip(&self.members) {
+            if spec.weight == 0.0 {
+                continue;
+            }
+            for (sums, values) in mean.iter_mut().zip(member.levels(set, series, index)?) {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum += spec.weight * value;
+                }
+            }
+        }
+        for (step, values) in mean.iter_mut().enumerate() {
+            self.finish(step, values);
+        }
+        Some(mean)
     }
 
-    /// The values of all levels at each step, rising.
-    pub(crate) fn of_window(&self, window: &Window) -> Vec<[f64; LEVELS.len()]> {
-        let answer = self.net.answer(&window.inputs);
-        (0..self.spec.horizon).map(|step| self.quantiles(window, &answer, step)).collect()
-    }
-
-    /// The values of all levels at a step, rising.
-    fn quantiles(&self, window: &Window, answer: &net::Answer, step: usize) -> [f64; LEVELS.len()] {
-        let mut values = std::array::from_fn(|level| {
+    /// Widened, held above the lowest value, in order.
+    fn finish(&self, step: usize, values: &mut [f64; LEVELS.len()]) {
+        let median = values[MEDIAN];
+        for (level, value) in values.iter_mut().enumerate() {
             let pair = level.min(LEVELS.len() - 1 - level);
             let wider = self.spec.widening.get(pair).map_or(1.0, |row| row[step]);
-            let offset = self.net.offset(level, step) * wider;
-            let value = answer.location[step] + answer.spread[step] * offset;
-            let value = window.centre + window.scale * value;
-            self.spec.lowest.map_or(value, |lowest| value.max(lowest))
-        });
+            *value = median + wider * (*value - median);
+            *value = self.spec.lowest.map_or(*value, |lowest| value.max(lowest));
+        }
         values.sort_by(f64::total_cmp);
-        values
     }
 }
 

@@ -3,11 +3,7 @@
 //! For inputs `z`, step `h` and level `q`: `location = z·W + b`, `spread = softplus(|z|·A + a)` and
 //! `quantile = location + spread · offset[q]`. The location is the median.
 
-use std::collections::BTreeMap;
-
-use candle_core::Tensor;
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Both maps, that of the location first: `[2, look-back, horizon]` and `[2 × horizon]`.
 pub(crate) const MAP_WEIGHT: &str = "map.weight";
@@ -44,25 +40,12 @@ pub(crate) struct Answer {
 }
 
 impl Net {
-    /// The net of these weights; a weight that is missing or of another shape is an error.
+    /// The net of the weights that `read` finds by name and shape.
     pub(crate) fn new(
-        weights: &BTreeMap<String, Tensor>,
+        read: &dyn Fn(&str, &[usize]) -> Result<Vec<f64>>,
         look_back: usize,
         horizon: usize,
     ) -> Result<Self> {
-        let read = |name: &str, shape: &[usize]| -> Result<Vec<f64>> {
-            let tensor = weights
-                .get(name)
-                .ok_or_else(|| Error::user(format!("the weights of the model lack `{name}`")))?;
-            if tensor.dims() != shape {
-                return Err(Error::user(format!(
-                    "the weights of the model hold `{name}` as {:?}, its description says {shape:?}",
-                    tensor.dims()
-                )));
-            }
-            let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-            Ok(values.into_iter().map(f64::from).collect())
-        };
         let mut location_weight = read(MAP_WEIGHT, &[2, look_back, horizon])?;
         let spread_weight = location_weight.split_off(look_back * horizon);
         let mut location_bias = read(MAP_BIAS, &[2 * horizon])?;
@@ -100,10 +83,15 @@ impl Net {
 
     /// How many spreads above the location a level lies at a step.
     pub(crate) fn offset(&self, level: usize, step: usize) -> f64 {
-        match level.cmp(&MEDIAN) {
-            std::cmp::Ordering::Less => self.offsets[level * self.horizon + step],
-            std::cmp::Ordering::Equal => 0.0,
-            std::cmp::Ordering::Greater => self.offsets[(level - 1) * self.horizon + step],
-        }
+        offset(&self.offsets, self.horizon, level, step)
+    }
+}
+
+/// The offset of a level at a step, from a row a level but the median, which has none.
+pub(super) fn offset(offsets: &[f64], horizon: usize, level: usize, step: usize) -> f64 {
+    match level.cmp(&MEDIAN) {
+        std::cmp::Ordering::Less => offsets[level * horizon + step],
+        std::cmp::Ordering::Equal => 0.0,
+        std::cmp::Ordering::Greater => offsets[(level - 1) * horizon + step],
     }
 }

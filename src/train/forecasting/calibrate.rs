@@ -1,13 +1,17 @@
 //! Where quantiles start, and how intervals are widened to hold what they say.
 
+use rayon::prelude::*;
+
 use super::choose::{scaled_targets, whole};
-use super::windows::{Judged, Shape};
+use super::prepared::Prepared;
+use super::windows::{Judged, Origins, Shape, targets};
 use crate::data::SeriesSet;
-use crate::model::ForecastingModel;
-use crate::model::forecasting::{LEVELS, MEDIAN, Window};
+use crate::model::forecasting::{LEVELS, Levels, MEDIAN, Member, Scale};
 
 /// Windows whose errors the first offsets are read from.
 const WINDOWS: usize = 2000;
+/// The same for bands.
+const BAND_WINDOWS: usize = 4000;
 /// From so many windows on, each step is calibrated by itself.
 const STEPWISE: usize = 200;
 /// The quantiles of the normal distribution at [`LEVELS`], the median left out.
@@ -30,6 +34,12 @@ pub(super) fn offsets(set: &SeriesSet, ends: &[i64], shape: &Shape, map: &[f64])
             errors.push(value - said);
         }
     }
+    from_errors(errors)
+}
+
+/// The quantiles of the errors of each step, a row of steps a level.
+fn from_errors(mut errors: Vec<Vec<f64>>) -> Vec<f64> {
+    let horizon = errors.len();
     let levels: Vec<f64> =
         (0..LEVELS.len()).filter(|level| *level != MEDIAN).map(|level| LEVELS[level]).collect();
     let mut offsets = vec![0.0; levels.len() * horizon];
@@ -43,21 +53,46 @@ pub(super) fn offsets(set: &SeriesSet, ends: &[i64], shape: &Shape, map: &[f64])
     offsets
 }
 
+/// The same for a member that says no more than a point, from its errors before `ends` in units of
+/// its band.
+pub(super) fn band(
+    prepared: &Prepared,
+    ends: &[i64],
+    member: &Member,
+    look_back: usize,
+) -> Vec<f32> {
+    let Prepared { set, horizon, .. } = prepared;
+    let shape = prepared.shape(look_back, Scale::Change);
+    let errors: Vec<Vec<f64>> = Origins::new(set, ends, &shape)
+        .spread(BAND_WINDOWS)
+        .into_par_iter()
+        .map(|(series, origin)| {
+            let said = member.levels(set, series, origin)?;
+            let unit = member.unit(set, series, origin).filter(|unit| *unit > 0.0)?;
+            let came = targets(set, series, origin, ends[series], *horizon);
+            Some(came.zip(said).map(|(value, row)| (value - row[MEDIAN]) / unit).collect())
+        })
+        .flatten()
+        .collect();
+    let mut steps = vec![Vec::new(); *horizon];
+    for errors in errors {
+        let seen = steps.iter_mut().zip(errors).filter(|(_, error)| error.is_finite());
+        seen.for_each(|(step, error)| step.push(error));
+    }
+    from_errors(steps).into_iter().map(|offset| offset as f32).collect()
+}
+
 /// By how much each pair of levels has to move from the median to hold its share of what validation
 /// saw: split-conformal prediction with the distance in half-widths as its score. Source: Romano,
 /// Patterson and Candès, Conformalized Quantile Regression, 2019.
-pub(super) fn widening(
-    model: &ForecastingModel,
-    judged: &[Judged],
-    windows: &[Window],
-) -> Vec<Vec<f64>> {
-    let horizon = model.horizon();
+pub(super) fn widening(judged: &[Judged], answers: &[Levels], horizon: usize) -> Vec<Vec<f64>> {
     // How many half-widths out each value lies, by pair of levels and step.
     let mut scores = vec![vec![Vec::new(); horizon]; MEDIAN];
-    for (window, judged) in windows.iter().zip(judged) {
-        let rows = model.of_window(window);
+    for (judged, rows) in judged.iter().zip(answers) {
         for (step, (row, actual)) in rows.iter().zip(&judged.actual).enumerate() {
-            if actual.is_nan() || window.still {
+            // Nothing moves in the window of a forecast that is so sure.
+            let size = row[MEDIAN].abs().max(1e-12);
+            if actual.is_nan() || row[LEVELS.len() - 1] - row[0] <= 1e-6 * size {
                 continue;
             }
             for (pair, scores) in scores.iter_mut().enumerate() {

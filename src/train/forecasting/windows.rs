@@ -95,6 +95,14 @@ pub(super) struct Judged {
     pub actual: Vec<f64>,
     /// What MASE divides by, from the series' training history.
     pub unit: Option<f64>,
+    /// The standard deviation of the series' training history.
+    pub deviation: Option<f64>,
+}
+
+/// Steps from one judged forecast to the next: a horizon, and less where validation holds several.
+pub(super) fn stride(set: &SeriesSet, ends: &[i64], horizon: usize) -> usize {
+    let room = (0..set.len()).map(|series| set.end(series) - ends[series]).max().unwrap_or(0);
+    if room >= 2 * horizon as i64 { (horizon / 8).max(1) } else { horizon }
 }
 
 /// What is judged between two points in time of each series, one origin every `stride` steps.
@@ -115,17 +123,26 @@ pub(super) fn judged(
         let unit = metrics::mase_scale(history, shape.season)
             .or_else(|| metrics::mase_scale(history, 1))
             .filter(|unit| *unit > 0.0);
+        let deviation = deviation(history);
         // With a stride below the horizon, only whole forecasts count: others would repeat the near steps.
         let last = if stride < shape.horizon { end - shape.horizon as i64 } else { end - 1 };
         for origin in (from..=last).step_by(stride) {
             let actual: Vec<f64> = targets(set, series, origin, end, shape.horizon).collect();
             if actual.iter().any(|value| !value.is_nan()) {
-                judged.push(Judged { series, origin, actual, unit });
+                judged.push(Judged { series, origin, actual, unit, deviation });
             }
         }
     }
     let count = judged.len().min(most);
     (0..count).map(|pick| judged[pick * judged.len() / count].clone()).collect()
+}
+
+/// The standard deviation of what was observed; none where nothing moves.
+pub(super) fn deviation(history: &[f64]) -> Option<f64> {
+    let seen = || history.iter().copied().filter(|value| !value.is_nan());
+    let mean = metrics::mean(seen())?;
+    let variance = metrics::mean(seen().map(|value| (value - mean).powi(2)))?;
+    Some(variance.sqrt()).filter(|deviation| *deviation > 0.0)
 }
 
 #[cfg(test)]

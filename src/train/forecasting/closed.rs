@@ -1,0 +1,140 @@
+//! What is fitted in closed form, with no steps to take: a learner that is done when it is built.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use super::calibrate;
+use super::prepared::Prepared;
+use crate::engine::{NetBuilder, Parameters};
+use crate::error::{Error, Result};
+use crate::model::forecasting::{Body, LEVELS, MemberSpec, member};
+use crate::model::{ForecastingModel, Model};
+use crate::sys::random::{Purpose, stream};
+use crate::train::estimator::Request;
+use crate::train::learner::{Defaults, Learner, Validation};
+
+/// A member as it was fitted: its form, and its weights under their own names.
+#[derive(Clone, Debug)]
+pub(super) struct Fitted {
+    pub body: Body,
+    pub weights: BTreeMap<String, Tensor>,
+}
+
+/// A fit, and what the user should know of it.
+pub(super) type Fit = (Fitted, Vec<String>);
+
+/// The learner of a fit.
+pub(super) fn learner(
+    request: &Request<'_>,
+    fit: impl FnOnce(&Prepared) -> Result<Fit>,
+) -> Result<Box<dyn Learner>> {
+    let kind = &request.model.kind;
+    let prepared = Prepared::new(request.dataset, request.data, kind, request.shared)?;
+    let (fitted, notices) = fit(&prepared)?;
+    let model = alone(&prepared, fitted)?;
+    let parameters = Parameters::init(
+        &NetBuilder::new(0, 0).finish_without_output(),
+        &Device::Cpu,
+        &mut stream(0, Purpose::Init, 0),
+    )?;
+    let units = prepared.windows(model.spec.look_back());
+    Ok(Box::new(ClosedForm { prepared, model, notices, parameters, units }))
+}
+
+/// A model of one member.
+pub(super) fn alone(prepared: &Prepared, fitted: Fitted) -> Result<ForecastingModel> {
+    let kind = prepared.spec.kind.clone();
+    model_of(prepared, vec![(kind.clone(), kind, 1.0, fitted)])
+}
+
+/// A model of members: name, kind, weight and what was fitted.
+pub(super) fn model_of(
+    prepared: &Prepared,
+    members: Vec<(String, String, f64, Fitted)>,
+) -> Result<ForecastingModel> {
+    let mut spec = prepared.spec.clone();
+    let mut weights = BTreeMap::new();
+    for (name, kind, weight, fitted) in members {
+        let own = fitted.weights.into_iter();
+        weights.extend(own.map(|(parameter, tensor)| (format!("{name}/{parameter}"), tensor)));
+        spec.members.push(MemberSpec { name, kind, weight, body: fitted.body });
+    }
+    ForecastingModel::new(spec, weights, &Device::Cpu)
+}
+
+/// A member that says no more than a point, with a band of what its errors before `ends` were.
+pub(super) fn banded(
+    prepared: &Prepared,
+    ends: &[i64],
+    body: Body,
+    mut weights: BTreeMap<String, Tensor>,
+) -> Result<Fitted> {
+    let shape = (LEVELS.len() - 1, prepared.horizon);
+    let band = |offsets: Vec<f32>| Tensor::from_vec(offsets, shape, &Device::Cpu);
+    weights.insert(member::BAND.into(), band(vec![0.0; shape.0 * shape.1])?);
+    let name = "member";
+    let spec = MemberSpec { name: name.into(), kind: name.into(), weight: 1.0, body: body.clone() };
+    let named = weights.iter().map(|(key, tensor)| (format!("{name}/{key}"), tensor.clone()));
+    let plain =
+        member::Member::new(&spec, &named.collect(), prepared.horizon, prepared.season)?;
+    let offsets = calibrate::band(prepared, ends, &plain, body.look_back(prepared.season));
+    weights.insert(member::BAND.into(), band(offsets)?);
+    Ok(Fitted { body, weights })
+}
+
+struct ClosedForm {
+    prepared: Prepared,
+    model: ForecastingModel,
+    notices: Vec<String>,
+    /// What is fitted in closed form has none to descend with.
+    parameters: Parameters,
+    units: usize,
+}
+
+impl Learner for ClosedForm {
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn units(&self) -> usize {
+        self.units
+    }
+
+    fn table_rows(&self, _: &[usize]) -> Option<Vec<usize>> {
+        None
+    }
+
+    fn valid_units(&self) -> usize {
+        self.prepared.judged.len()
+    }
+
+    fn defaults(&self) -> Defaults {
+        Defaults { batch: self.units, learning_rate: 0.0, weight_decay: 0.0 }
+    }
+
+    fn steps_per_epoch(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn most(&self) -> Option<(usize, usize)> {
+        Some((1, 1))
+    }
+
+    fn loss(&self, _: &[usize], _: &mut ChaCha8Rng) -> Result<Tensor> {
+        Err(Error::bug("a step of what is fitted in closed form"))
+    }
+
+    fn validate(&self) -> Result<Validation> {
+        Ok(self.prepared.validation(&self.model))
+    }
+
+    fn model(&self) -> Result<Model> {
+        Ok(Model::Forecasting(self.model.clone()))
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.notices.clone()
+    }
+}

@@ -1,0 +1,190 @@
+//! What every forecaster begins with: the series, where their training history ends, and what their
+//! forecasts of validation are held against.
+
+use rayon::prelude::*;
+use toml::{Table, Value};
+
+use super::score::{Loss, Points};
+use super::windows::{Judged, Origins, Shape, judged, stride};
+use crate::data::{DataSettings, Dataset, SeriesSet, season};
+use crate::error::{Error, Result};
+use crate::metrics;
+use crate::model::ForecastingModel;
+use crate::model::forecasting::{LEVELS, Levels, MEDIAN, Scale, Spec, window};
+use crate::train::learner::Validation;
+
+/// Forecasts of validation that are looked at, times the steps of each.
+const VALID_STEPS: usize = 1_000_000;
+
+/// The settings under `[model]` that all forecasters share.
+pub(super) const LOSS: &str = "loss";
+pub(super) const REFIT: &str = "refit";
+
+pub(super) struct Prepared {
+    pub set: SeriesSet,
+    /// Where the training history of each series ends; targets lie before it.
+    pub ends: Vec<i64>,
+    pub horizon: usize,
+    pub season: usize,
+    /// Steps of a season of seasons, where the data shows one.
+    pub long: Option<usize>,
+    pub loss: Loss,
+    pub judged: Vec<Judged>,
+    /// What the seasonal naive forecast reaches on them.
+    pub reference: Points,
+    /// The description of a model, without its members.
+    pub spec: Spec,
+}
+
+impl Prepared {
+    pub(super) fn new(
+        dataset: &Dataset,
+        data: &DataSettings,
+        kind: &str,
+        shared: &Table,
+    ) -> Result<Self> {
+        let horizon = match data.horizon {
+            Some(0) => Err("is 0: a forecast is at least one step ahead"),
+            None => Err("is not set: how many steps ahead is the forecast?"),
+            Some(horizon) => Ok(horizon),
+        }
+        .map_err(|why| {
+            Error::user(format!("data.horizon {why}"))
+                .hint("say it in mlx.toml, under [data], such as: horizon = 28")
+        })?;
+        if !data.known_future.is_empty() {
+            return Err(Error::user(format!(
+                "data.known_future names {}, but the forecasting estimators use the target's own past only",
+                data.known_future.join(", ")
+            ))
+            .hint("leave data.known_future out"));
+        }
+        let set = SeriesSet::from_tables(&[&dataset.train, &dataset.valid], data, None)?;
+        let train = SeriesSet::from_tables(&[&dataset.train], data, Some(&set.axis))?;
+        let ends: Vec<i64> = (0..train.len())
+            .map(|series| train.start[series] + train.values[series].len() as i64)
+            .collect();
+        let season = season::season(&train, data);
+        let long = season::long_season(&train, season);
+        let loss = loss(shared)?;
+        let shape = Shape { look_back: season, horizon, season, scale: Scale::Change };
+        if Origins::new(&set, &ends, &shape).len() == 0 {
+            return Err(Error::user(format!(
+                "no series has two values to learn from before the last {horizon} steps"
+            ))
+            .hint("give longer series, or a smaller data.horizon"));
+        }
+        let stride = stride(&set, &ends, horizon);
+        let judged = judged(&set, &ends, &shape, stride, (VALID_STEPS / horizon).max(64));
+        if judged.is_empty() {
+            return Err(Error::user("validation has no value to compare a forecast with")
+                .hint("the last steps of the training data are empty; see `mlx data check`"));
+        }
+        let not_negative =
+            train.values.iter().flatten().all(|value| value.is_nan() || *value >= 0.0);
+        let spec = Spec {
+            kind: kind.to_owned(),
+            data: data.clone(),
+            kinds: dataset.kinds(),
+            axis: set.axis.clone(),
+            horizon,
+            season,
+            members: vec![],
+            widening: vec![vec![1.0; horizon]; MEDIAN],
+            lowest: not_negative.then_some(0.0),
+        };
+        let reference = seasonal_naive(&set, &judged, season, horizon);
+        Ok(Self { set, ends, horizon, season, long, loss, judged, reference, spec })
+    }
+
+    /// How many windows there are to learn from.
+    pub(super) fn windows(&self, look_back: usize) -> usize {
+        Origins::new(&self.set, &self.ends, &self.shape(look_back, Scale::Change)).len()
+    }
+
+    pub(super) fn shape(&self, look_back: usize, scale: Scale) -> Shape {
+        Shape { look_back, horizon: self.horizon, season: self.season, scale }
+    }
+
+    /// What a model says of validation.
+    pub(super) fn answers(&self, model: &ForecastingModel, judged: &[Judged]) -> Vec<Levels> {
+        judged
+            .par_iter()
+            .map(|judged| {
+                model
+                    .levels(&self.set, judged.series, judged.origin)
+                    .expect("what is judged has observations before it")
+            })
+            .collect()
+    }
+
+    pub(super) fn validation(&self, model: &ForecastingModel) -> Validation {
+        measure(&self.judged, &self.answers(model, &self.judged), self.reference, self.loss)
+    }
+}
+
+/// How good these answers are. The monitor is the error as a share of the reference's.
+pub(super) fn measure(
+    judged: &[Judged],
+    answers: &[Levels],
+    reference: Points,
+    loss: Loss,
+) -> Validation {
+    let mut actual = Vec::new();
+    let mut columns = vec![Vec::new(); LEVELS.len()];
+    for (judged, rows) in judged.iter().zip(answers) {
+        for (row, value) in rows.iter().zip(&judged.actual) {
+            if !value.is_nan() {
+                actual.push(*value);
+                columns.iter_mut().zip(row).for_each(|(column, value)| column.push(*value));
+            }
+        }
+    }
+    let errors =
+        Points::of(judged, |number| answers[number].iter().map(|row| row[MEDIAN]).collect());
+    let mut metrics = vec![("mase".to_owned(), errors.mase), ("smape".into(), errors.smape)];
+    if loss == Loss::Squared {
+        metrics.insert(0, ("mse_scaled".into(), errors.squared));
+    }
+    if let Some(wql) = metrics::wql(&actual, &LEVELS, &columns) {
+        metrics.push(("wql".into(), wql));
+    }
+    Validation { monitor: errors.relative_to(reference, loss), metrics }
+}
+
+/// What the seasonal naive forecast reaches.
+pub(super) fn seasonal_naive(
+    set: &SeriesSet,
+    judged: &[Judged],
+    season: usize,
+    horizon: usize,
+) -> Points {
+    Points::of(judged, |number| {
+        let Judged { series, origin, .. } = judged[number];
+        let last = window::filled(set, series, origin, season, season)
+            .expect("what is judged has observations before it");
+        (0..horizon).map(|step| last[step % season]).collect()
+    })
+}
+
+/// Which error is made small.
+pub(super) fn loss(shared: &Table) -> Result<Loss> {
+    match shared.get(LOSS) {
+        None => Ok(Loss::Absolute),
+        Some(Value::String(name)) if name == "absolute" => Ok(Loss::Absolute),
+        Some(Value::String(name)) if name == "squared" => Ok(Loss::Squared),
+        Some(other) => Err(Error::user(format!("model.{LOSS} is {other}"))
+            .hint("it is \"absolute\", for MASE and sMAPE, or \"squared\", for MSE")),
+    }
+}
+
+/// Whether what is fitted in closed form is fitted once more, with what was validated on.
+pub(super) fn refit(shared: &Table) -> Result<bool> {
+    match shared.get(REFIT) {
+        None => Ok(true),
+        Some(Value::Boolean(refit)) => Ok(*refit),
+        Some(other) => {
+            Err(Error::user(format!("model.{REFIT} is {other}")).hint("it is true or false"))
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! `theta`: exponential smoothing with half the trend, series by series, on data without its season.
+
+use std::collections::BTreeMap;
+
+use super::closed;
+use crate::model::forecasting::Body;
+use crate::train::estimator::Estimator;
+
+/// Seasons that are looked back on, and steps at least: older values say little of the level, and
+/// the slope is that of these steps.
+const SEASONS: usize = 30;
+const LEAST_STEPS: usize = 120;
+
+pub(super) const ESTIMATOR: Estimator = Estimator {
+    kind: "theta",
+    about: "exponential smoothing with half the trend, series by series",
+    keys: &[],
+    check: |_| Ok(()),
+    build: |request| {
+        closed::learner(request, |prepared| {
+            let look_back = (SEASONS * prepared.season).max(LEAST_STEPS);
+            let body = Body::Theta { look_back };
+            Ok((closed::banded(prepared, &prepared.ends, body, BTreeMap::new())?, vec![]))
+        })
+    },
+    descends: false,
+    cpu_only: true,
+};
