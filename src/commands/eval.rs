@@ -26,7 +26,8 @@ pub(crate) async fn eval(settings: &EvalSettings, ui: &Ui) -> Result<EvalOutcome
             let (test, sources) =
                 data::read_with_sources(path, &ReadOptions::of_model(data, kinds))?;
             let history = history(&resolved, project)?;
-            let mut evaluation = on_file(&resolved, &test, &history)
+            let stride = project.map(|project| project.settings.eval.stride()).transpose()?.flatten();
+            let mut evaluation = on_file(&resolved, &test, &history, stride)
                 .context(|| format!("cannot evaluate {} on {name}", resolved.reference))?;
             let learned_from = resolved.package.learned_from(&resolved.model)?;
             for source in sources {
@@ -59,7 +60,7 @@ fn on_test_split(resolved: &Resolved, project: &Project, ui: &Ui) -> Result<(Eva
         Some(file) => file.clone(),
         None => format!("the test split of {}", data.train),
     };
-    let mut evaluation = eval::on_dataset(&resolved.model, &dataset)
+    let mut evaluation = eval::on_dataset(&resolved.model, &dataset, &project.settings.eval)
         .context(|| format!("cannot evaluate {} on {name}", resolved.reference))?;
     let otherwise = match resolved.package.may_have_seen(&resolved.model, data, &dataset.sources)? {
         None => return Ok((evaluation, name)),
@@ -75,8 +76,13 @@ fn on_test_split(resolved: &Resolved, project: &Project, ui: &Ui) -> Result<(Eva
     Ok((evaluation, name))
 }
 
-fn on_file(resolved: &Resolved, test: &Table, history: &[Table]) -> Result<Evaluation> {
-    eval::evaluate(&resolved.model, &EvalData { history: history.iter().collect(), test })
+fn on_file(
+    resolved: &Resolved,
+    test: &Table,
+    history: &[Table],
+    stride: Option<usize>,
+) -> Result<Evaluation> {
+    eval::evaluate(&resolved.model, &EvalData { history: history.iter().collect(), test, stride })
 }
 
 /// What a forecasting project knows from before the file; nothing for other tasks or outside a project.

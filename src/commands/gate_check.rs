@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::registry_client::{self, Registered};
 use crate::data::{self, DataSettings, Dataset, LoadRequest};
 use crate::error::{Context, Error, Result};
-use crate::eval;
+use crate::eval::{self, EvalSettings};
 use crate::metrics::Direction;
 use crate::model::{Model, Package, Seen};
 use crate::outcome::promote::{Evaluated, GateReport};
@@ -53,7 +53,7 @@ pub(crate) async fn run(
         let report = gate.undecided(&format!("{files} changed since it was trained"));
         return Ok(GateCheck { report, evaluated: None, evidence: None });
     }
-    let measured = loaded.measure(&dataset)?;
+    let measured = loaded.measure(&dataset, &settings.eval)?;
 
     let mut references = BTreeMap::new();
     let mut compared = serde_json::Map::new();
@@ -77,7 +77,7 @@ pub(crate) async fn run(
                 references.insert(name.to_string(), Reference::MayHaveSeen { version, why });
                 continue;
             }
-            loaded.measure(&dataset)?
+            loaded.measure(&dataset, &settings.eval)?
         };
         compared.insert(name.to_string(), json!({ "version": version, "digest": of_live.digest }));
         let reference = Reference::Live { version, metrics: of_live.metrics };
@@ -173,9 +173,9 @@ impl Loaded {
         )
     }
 
-    fn measure(self, dataset: &Dataset) -> Result<Measured> {
+    fn measure(self, dataset: &Dataset, settings: &EvalSettings) -> Result<Measured> {
         let Registered { model, version } = &self.registered;
-        let evaluation = eval::on_dataset(&self.model, dataset)
+        let evaluation = eval::on_dataset(&self.model, dataset, settings)
             .context(|| format!("cannot evaluate {model}/{version}"))?;
         if evaluation.rows == 0 {
             return Err(Error::user("there are no rows to evaluate on"));

@@ -29,8 +29,8 @@ const MOST_SEASONS: usize = 14;
 const KINK: f64 = 0.02;
 
 /// The season of seasons, such as the week of hourly data, where series are long enough to show one
-/// three times: the multiple of the season whose autocorrelation stands out most from that of the
-/// multiples beside it.
+/// three times: the first multiple of the season whose autocorrelation stands out clearly from that of
+/// the multiples beside it.
 pub(crate) fn long_season(set: &SeriesSet, season: usize) -> Option<usize> {
     if season < 2 {
         return None;
@@ -54,11 +54,13 @@ pub(crate) fn long_season(set: &SeriesSet, season: usize) -> Option<usize> {
     }
     let mean = |times: usize| sums[times] / counts[times].max(1) as f64;
     let kink = |times: usize| mean(times) - f64::midpoint(mean(times - 1), mean(times + 1));
-    (2..=MOST_SEASONS)
+    let clear: Vec<usize> = (2..=MOST_SEASONS)
         .filter(|times| counts[times + 1] * 2 >= counts[1].max(1))
         .filter(|&times| kink(times) > KINK)
-        .max_by(|&a, &b| kink(a).total_cmp(&kink(b)))
-        .map(|times| times * season)
+        .collect();
+    let most = clear.iter().map(|&times| kink(times)).fold(0.0, f64::max);
+    // Two weeks stand out as much as one.
+    clear.into_iter().find(|&times| kink(times) > 0.5 * most).map(|times| times * season)
 }
 
 /// The changes from step to step around their mean, and their power; none where nothing moves.

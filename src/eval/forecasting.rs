@@ -1,7 +1,7 @@
 //! A forecasting model against what came.
 //!
-//! Forecasts start where each series' test data does, and again every horizon while test data is
-//! left; each sees all that came before it.
+//! Forecasts start where each series' test data does, and again every horizon (or every
+//! `eval.stride` steps) while test data is left; each sees all that came before it.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,16 @@ use crate::model::{ForecastingModel, Forecasts};
 pub(crate) fn evaluate(model: &ForecastingModel, data: &EvalData<'_>) -> Result<Evaluation> {
     let mut notices = Vec::new();
     let (set, parts) = parts(model, data, &mut notices)?;
-    let origins = origins(&set, &parts, model.horizon(), &mut notices);
-    let targets: Vec<Targets> =
-        parts.iter().map(|part| Targets::new(&set, *part, model.season())).collect();
+    let stride = data.stride.unwrap_or(model.horizon());
+    let origins = origins(&set, &parts, model.horizon(), stride, &mut notices)?;
+    let deviations = deviations(model, data)?;
+    let targets: Vec<Targets> = parts
+        .iter()
+        .map(|part| {
+            let deviation = deviations.get(&set.keys[part.series]).copied();
+            Targets::new(&set, *part, model.season(), deviation)
+        })
+        .collect();
 
     let forecasts = model.forecast(&set, &origins)?;
     let ours = Scored::new(&set, &targets, &forecasts);
@@ -88,20 +95,44 @@ fn parts(
     Ok((set, parts))
 }
 
-/// Every horizon of each part, from the first of which anything was observed before.
+/// The standard deviation of each series over the rows that were learned from; none where none are
+/// known, or where nothing moves.
+fn deviations(
+    model: &ForecastingModel,
+    data: &EvalData<'_>,
+) -> Result<HashMap<Vec<String>, f64>> {
+    let Some(train) = data.history.first().filter(|table| table.rows > 0) else {
+        return Ok(HashMap::new());
+    };
+    let set = model.series(&[train])?;
+    let of = |values: &[f64]| {
+        let seen = || values.iter().copied().filter(|value| !value.is_nan());
+        let mean = metrics::mean(seen())?;
+        let variance = metrics::mean(seen().map(|value| (value - mean).powi(2)))?;
+        Some(variance.sqrt()).filter(|deviation| *deviation > 0.0)
+    };
+    let all = set.keys.iter().zip(&set.values);
+    Ok(all.filter_map(|(key, values)| Some((key.clone(), of(values)?))).collect())
+}
+
+/// Every `stride` steps of each part, from the first of which anything was observed before. With a
+/// stride below the horizon, forecasts that would reach beyond the part are left out: near steps
+/// would count more often than far ones.
 fn origins(
     set: &SeriesSet,
     parts: &[Part],
     horizon: usize,
+    stride: usize,
     notices: &mut Vec<String>,
-) -> Vec<(usize, i64)> {
+) -> Result<Vec<(usize, i64)>> {
     let mut origins = Vec::new();
     let mut blind = 0;
     for part in parts {
         let observed = set.values[part.series].iter().position(|value| !value.is_nan());
         let first = observed.map_or(i64::MAX, |at| set.start[part.series] + at as i64);
         blind += usize::from(first >= part.from);
-        let every = (part.from..part.to).step_by(horizon);
+        let to = if stride < horizon { part.to - horizon as i64 + 1 } else { part.to };
+        let every = (part.from..to).step_by(stride.max(1));
         origins.extend(every.filter(|origin| *origin > first).map(|origin| (part.series, origin)));
     }
     if blind > 0 {
@@ -111,7 +142,13 @@ fn origins(
     }
     // By cutoff and then series, the order in which forecasts are written.
     origins.sort_by_key(|&(series, origin)| (origin, series));
-    origins
+    if origins.is_empty() && stride < horizon {
+        return Err(Error::user(format!(
+            "no series has test data for a whole forecast of {horizon} steps, which `eval.stride` asks for"
+        ))
+        .hint("leave `eval.stride` out, or give more test data"));
+    }
+    Ok(origins)
 }
 
 /// What a series' forecasts are held against.
@@ -120,14 +157,16 @@ struct Targets {
     part: Part,
     /// The error of the seasonal naive forecast over the history.
     scale: Option<f64>,
+    /// The standard deviation of the rows that were learned from.
+    deviation: Option<f64>,
 }
 
 impl Targets {
-    fn new(set: &SeriesSet, part: Part, season: usize) -> Self {
+    fn new(set: &SeriesSet, part: Part, season: usize, deviation: Option<f64>) -> Self {
         let values = &set.values[part.series];
         let before = usize::try_from(part.from - set.start[part.series]).unwrap_or(0);
         let history = &values[..before.min(values.len())];
-        Self { part, scale: metrics::mase_scale(history, season) }
+        Self { part, scale: metrics::mase_scale(history, season), deviation }
     }
 }
 
@@ -203,6 +242,19 @@ fn measure(scored: &Scored, targets: &[Targets]) -> Measures {
         metrics::mean(values)
     };
     let level = |wanted: f64| scored.levels.iter().position(|level| (level - wanted).abs() < 1e-9);
+    // Errors of each series in units of its own deviation, over all targets at once.
+    let scaled = |of: &dyn Fn(&[f64], &[f64]) -> Option<f64>| {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for series in &scored.series {
+            let deviation = targets[series.part].deviation?;
+            let unit = |values: &[f64]| values.iter().map(|value| value / deviation).collect();
+            let (actual, point): (Vec<f64>, Vec<f64>) = (unit(&series.actual), unit(&series.point));
+            let share = series.actual.len() as f64;
+            sum += share * of(&actual, &point)?;
+            count += share;
+        }
+        (count > 0.0).then(|| sum / count)
+    };
     vec![
         (
             "mase",
@@ -213,6 +265,8 @@ fn measure(scored: &Scored, targets: &[Targets]) -> Measures {
         ("smape", averaged(&|series| metrics::smape(&series.actual, &series.point))),
         ("mae", metrics::mae(&actual, &point)),
         ("rmse", metrics::rmse(&actual, &point)),
+        ("mse_scaled", scaled(&|actual, point| Some(metrics::rmse(actual, point)?.powi(2)))),
+        ("mae_scaled", scaled(&metrics::mae)),
         ("wql", metrics::wql(&actual, &scored.levels, &quantiles)),
         (
             "coverage_80",
@@ -270,24 +324,33 @@ mod tests {
     #[test]
     fn forecasts_start_with_the_test_data_and_roll_by_the_horizon() {
         let mut notices = Vec::new();
-        let origins = origins(&set(), &parts(), 2, &mut notices);
+        let origins = origins(&set(), &parts(), 2, 2, &mut notices).expect("origins");
         assert_eq!(origins, [(0, 4), (1, 4), (0, 6), (1, 6)]);
         assert!(notices.is_empty());
+    }
+
+    #[test]
+    fn every_window_is_forecast_that_lies_within_the_test_data() {
+        let origins = origins(&set(), &parts(), 2, 1, &mut Vec::new()).expect("origins");
+        assert_eq!(origins, [(0, 4), (1, 4), (0, 5), (1, 5)]);
+        let error = super::origins(&set(), &parts(), 4, 1, &mut Vec::new()).unwrap_err();
+        assert!(error.message().contains("for a whole forecast of 4 steps"), "{error}");
     }
 
     #[test]
     fn a_series_that_begins_with_its_test_data_is_forecast_once_it_has_begun() {
         let mut notices = Vec::new();
         let late = [Part { series: 1, from: 2, to: 7 }];
-        assert_eq!(origins(&set(), &late, 2, &mut notices), [(1, 4), (1, 6)]);
+        let origins = origins(&set(), &late, 2, 2, &mut notices).expect("origins");
+        assert_eq!(origins, [(1, 4), (1, 6)]);
         assert_eq!(notices, ["1 series have no history before their test data to forecast from"]);
     }
 
     #[test]
     fn missing_targets_are_counted_and_steps_past_the_end_are_not() {
         let (set, parts) = (set(), parts());
-        let targets: Vec<_> = parts.iter().map(|part| Targets::new(&set, *part, 1)).collect();
-        let origins = origins(&set, &parts, 2, &mut Vec::new());
+        let targets: Vec<_> = parts.iter().map(|part| Targets::new(&set, *part, 1, Some(2.0))).collect();
+        let origins = origins(&set, &parts, 2, 2, &mut Vec::new()).expect("origins");
         let scored = Scored::new(&set, &targets, &constant(&origins, 2, 6.0));
         assert_eq!((scored.rows, scored.missing, scored.series.len()), (5, 1, 2));
 
@@ -296,6 +359,8 @@ mod tests {
         // |5 6 7 − 6| of the first series, |10 20 − 6| of the second.
         assert_eq!(value("mae"), Some((1.0 + 0.0 + 1.0 + 4.0 + 14.0) / 5.0));
         assert_eq!(value("coverage_80"), Some(3.0 / 5.0));
+        assert_eq!(value("mae_scaled"), Some((0.5 + 0.0 + 0.5 + 2.0 + 7.0) / 5.0));
+        assert_eq!(value("mse_scaled"), Some((0.25 + 0.0 + 0.25 + 4.0 + 49.0) / 5.0));
         // The second series never moved before: only the first has a scale, which is 1.
         assert_eq!(value("mase"), Some(2.0 / 3.0));
     }

@@ -23,6 +23,8 @@ pub(crate) struct EvalData<'a> {
     /// horizon of the test data is forecast from the rest of it. Other tasks leave it unread.
     pub history: Vec<&'a Table>,
     pub test: &'a Table,
+    /// Forecasting: steps from one forecast to the next; absent, the horizon.
+    pub stride: Option<usize>,
 }
 
 /// The model's metrics on this data, beside those of its baselines.
@@ -39,9 +41,17 @@ pub(crate) fn evaluate(model: &Model, data: &EvalData<'_>) -> Result<Evaluation>
 }
 
 /// The model's metrics on a dataset's test split.
-pub(crate) fn on_dataset(model: &Model, dataset: &Dataset) -> Result<Evaluation> {
+pub(crate) fn on_dataset(
+    model: &Model,
+    dataset: &Dataset,
+    settings: &EvalSettings,
+) -> Result<Evaluation> {
     evaluate(
         model,
-        &EvalData { history: vec![&dataset.train, &dataset.valid], test: &dataset.test },
+        &EvalData {
+            history: vec![&dataset.train, &dataset.valid],
+            test: &dataset.test,
+            stride: settings.stride()?,
+        },
     )
 }

@@ -62,7 +62,6 @@ fn expectation_maximisation(chances: &[&[f64]], counts: Option<&[f64]>) -> Vec<f
 /// Greedy ensemble selection with replacement (Caruana et al., Ensemble Selection from Libraries of Models, ICML 2004):
 /// from the best member on, the member is added whose addition makes `loss` of the weights least; the best of all
 /// these blends is taken. The more rounds, the finer the weights.
-#[cfg_attr(not(test), expect(dead_code, reason = "forecasting and ranking join"))]
 pub(crate) fn greedy(
     members: usize,
     rounds: usize,

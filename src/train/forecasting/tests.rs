@@ -4,12 +4,53 @@ use candle_core::Device;
 
 use crate::data::series::tests::{column, dictionary, long, settings, table};
 use crate::data::{DataSettings, Dataset, Table, Values};
+use crate::error::Result;
 use crate::model::{Example, ForecastingModel, Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
 use crate::train::adamw::{AdamW, Moments};
+use crate::train::checkpoint::Progress;
+use crate::train::course::{FinishRequest, Finished, Trained};
+use crate::train::estimator::Request;
 use crate::train::learner::Learner;
 
-use super::learner;
+use super::OFFER;
+
+const CLOSED: [&str; 5] = ["naive", "seasonal-naive", "theta", "seasonal-regression", "ridge"];
+
+fn learner(dataset: &Dataset, data: &DataSettings, kind: &str) -> Result<Box<dyn Learner>> {
+    let model = ModelSettings { kind: kind.into(), ..ModelSettings::default() };
+    let estimator = OFFER.estimator(kind)?;
+    (estimator.build)(&Request {
+        dataset,
+        data,
+        model: &model,
+        shared: &toml::Table::new(),
+        seed: 7,
+        device: &Device::Cpu,
+    })
+}
+
+/// The parts of these kinds, made one model.
+fn finished(dataset: &Dataset, data: &DataSettings, kinds: &[&'static str]) -> Finished {
+    let parts = kinds
+        .iter()
+        .map(|&kind| Trained {
+            name: kind.to_owned(),
+            kind,
+            model: learner(dataset, data, kind).unwrap().model().unwrap(),
+            progress: Progress::default(),
+        })
+        .collect();
+    let shared = toml::Table::new();
+    (OFFER.finish)(parts, &FinishRequest { kind: "auto", dataset, shared: &shared }).unwrap()
+}
+
+fn forecaster(model: Model) -> ForecastingModel {
+    match model {
+        Model::Forecasting(model) => model,
+        _ => unreachable!("a forecasting learner makes a forecasting model"),
+    }
+}
 
 /// A few epochs; the best parameters are kept.
 fn fit(learner: &dyn Learner, epochs: usize) -> ForecastingModel {
@@ -37,10 +78,7 @@ fn fit(learner: &dyn Learner, epochs: usize) -> ForecastingModel {
         }
     }
     learner.parameters().restore(&best.1).unwrap();
-    match learner.model().unwrap() {
-        Model::Forecasting(model) => model,
-        _ => unreachable!("a forecasting learner makes a forecasting model"),
-    }
+    forecaster(learner.model().unwrap())
 }
 
 /// Two seasonal series of different size, with noise, a gap and a short third one.
@@ -73,7 +111,7 @@ fn dataset(rows: &[(&'static str, i64, f64)], end: i64) -> Dataset {
 
 fn built(dataset: &Dataset, horizon: usize) -> Box<dyn Learner> {
     let settings = DataSettings { horizon: Some(horizon), ..settings() };
-    learner(dataset, &settings, &ModelSettings::default(), 7, &Device::Cpu).unwrap()
+    learner(dataset, &settings, "linear").unwrap()
 }
 
 #[test]
@@ -148,14 +186,8 @@ fn a_few_values_are_enough_and_none_are_told() {
     assert!(model.forecast(&set, &[(0, 4)]).unwrap().point.iter().all(|value| value.is_finite()));
 
     let settings = DataSettings { horizon: Some(6), ..settings() };
-    let model = ModelSettings::default();
-    let fails = |dataset: &Dataset, settings: &DataSettings| match learner(
-        dataset,
-        settings,
-        &model,
-        7,
-        &Device::Cpu,
-    ) {
+    let fails = |dataset: &Dataset, settings: &DataSettings| match learner(dataset, settings, "linear")
+    {
         Ok(_) => panic!("a learner was built"),
         Err(error) => error.message().to_owned(),
     };
@@ -220,7 +252,7 @@ fn an_example_is_the_window_of_one_series_and_says_what_the_series_does() {
     let other = Model::Forecasting(fit(&*built(&self::dataset(&rows[..150], 140), 10), 1));
     let example = Example::new(&model, &dataset.train).unwrap();
     let Model::Forecasting(forecaster) = &model else { unreachable!() };
-    let window = forecaster.spec.look_back + forecaster.spec.season;
+    let window = forecaster.spec.look_back() + forecaster.spec.season;
     assert_eq!(example.check(&model).unwrap(), window.min(150));
     assert!(example.check(&other).unwrap_err().message().contains("answers differ"));
 
@@ -259,11 +291,101 @@ fn a_wide_example_has_the_series_that_the_project_names() {
             ..settings()
         };
         let learner =
-            learner(&dataset, &settings, &ModelSettings::default(), 7, &Device::Cpu).unwrap();
+            learner(&dataset, &settings, "linear").unwrap();
         let model = Model::Forecasting(fit(&*learner, 1));
         let example = Example::new(&model, &dataset.train).unwrap();
         let text = String::from_utf8(example.input.clone()).unwrap();
         assert!(text.starts_with(&format!("{{\"columns\": {columns}, \"data\": [")), "{text}");
         assert!(example.check(&model).unwrap() > 4);
+    }
+}
+
+#[test]
+fn every_closed_form_forecasts_from_the_past_alone_and_the_same_when_saved() {
+    let rows = rows();
+    let dataset = dataset(&rows, 150);
+    let data = DataSettings { horizon: Some(10), ..settings() };
+    for kind in CLOSED {
+        let learner = learner(&dataset, &data, kind).unwrap();
+        assert_eq!((learner.steps_per_epoch(), learner.most_epochs()), (Some(0), Some(1)));
+        let model = forecaster(learner.model().unwrap());
+        let set = model.series(&[&long(&rows)]).unwrap();
+        let origins = [(0, 120), (1, 150), (2, 151), (1, 42)];
+        let forecasts = model.forecast(&set, &origins).unwrap();
+        let mut later = set.clone();
+        for (series, origin) in [(0, 120), (1, 150), (2, 151)] {
+            let from = (origin - set.start[series]) as usize;
+            later.values[series][from..].fill(-1e9);
+        }
+        assert_eq!(forecasts, model.forecast(&later, &origins).unwrap(), "{kind}");
+        let all = forecasts.quantiles.iter().flatten().chain(&forecasts.point);
+        assert!(all.into_iter().all(|value| value.is_finite() && *value >= 0.0), "{kind}");
+        for pair in forecasts.quantiles.windows(2) {
+            assert!(pair[0].iter().zip(&pair[1]).all(|(low, high)| low <= high), "{kind}");
+        }
+        let spec = serde_json::from_str(&serde_json::to_string(&model.spec).unwrap()).unwrap();
+        let again = ForecastingModel::new(spec, model.weights.clone(), &Device::Cpu).unwrap();
+        assert_eq!(again.forecast(&set, &origins).unwrap(), forecasts, "{kind}");
+    }
+}
+
+#[test]
+fn learned_forms_beat_the_naive_forecasts_and_a_blend_is_no_worse_than_its_parts() {
+    let rows = rows();
+    let known: Vec<_> =
+        rows.iter().copied().filter(|row| row.1 < 150 || row.0 == "young").collect();
+    let dataset = dataset(&known, 140);
+    let data = DataSettings { horizon: Some(10), ..settings() };
+    let finished = finished(&dataset, &data, &CLOSED);
+    let choice = finished.choice.unwrap();
+    assert_eq!(choice.members.len(), CLOSED.len());
+    let alone = |kind: &str| choice.members.iter().find(|own| own.kind == kind).unwrap().value;
+    for kind in ["seasonal-regression", "ridge"] {
+        assert!(alone(kind) < alone("seasonal-naive").min(alone("naive")), "{kind}");
+    }
+    for member in &choice.members {
+        assert!(choice.value <= member.value + 1e-9, "{member:?}");
+    }
+    assert!(choice.lost_to().is_none());
+    let total: f64 = choice.members.iter().map(|member| member.weight).sum();
+    assert!((total - 1.0).abs() < 1e-9);
+    assert!(finished.notices.iter().any(|notice| notice.contains("origins")));
+
+    // What counts for nothing is not kept, and what is kept was fitted on validation too.
+    let model = forecaster(finished.model);
+    assert!(model.spec.members.iter().all(|member| member.weight > 0.0));
+    let counted = choice.members.iter().filter(|member| member.weight > 0.0).count();
+    assert_eq!(model.spec.members.len(), counted);
+    let again = forecaster(self::finished(&dataset, &data, &CLOSED).model);
+    let set = model.series(&[&dataset.train, &dataset.valid]).unwrap();
+    let origins = [(0, 150), (1, 150)];
+    assert_eq!(model.forecast(&set, &origins).unwrap(), again.forecast(&set, &origins).unwrap());
+}
+
+#[test]
+fn a_series_that_training_did_not_have_takes_the_pooled_coefficients() {
+    let rows = rows();
+    let dataset = dataset(&rows, 150);
+    let data = DataSettings { horizon: Some(10), ..settings() };
+    let model =
+        forecaster(learner(&dataset, &data, "seasonal-regression").unwrap().model().unwrap());
+    let renamed: Vec<_> = rows.iter().map(|&(_, t, value)| ("other", t, value)).collect();
+    let big = &renamed[..rows.iter().filter(|row| row.0 == "big").count()];
+    let set = model.series(&[&long(big)]).unwrap();
+    let said = model.forecast(&set, &[(0, 150)]).unwrap().point;
+    for (step, said) in said.iter().enumerate() {
+        let came = set.at(0, 150 + step as i64);
+        assert!((said - came).abs() < 0.25 * came, "{said} for {came}");
+    }
+}
+
+#[test]
+fn shared_settings_that_cannot_be_are_told() {
+    for (settings, message) in [
+        ("loss = \"cubic\"", "model.loss is \"cubic\""),
+        ("refit = 1", "model.refit is 1"),
+    ] {
+        let table = toml::from_str(settings).unwrap();
+        assert_eq!((OFFER.check)(&table).unwrap_err().message(), message);
     }
 }
