@@ -26,7 +26,8 @@ pub(crate) async fn eval(settings: &EvalSettings, ui: &Ui) -> Result<EvalOutcome
             let (test, sources) =
                 data::read_with_sources(path, &ReadOptions::of_model(data, kinds))?;
             let history = history(&resolved, project)?;
-            let stride = project.map(|project| project.settings.eval.stride()).transpose()?.flatten();
+            let stride =
+                project.map(|project| project.settings.eval.stride()).transpose()?.flatten();
             let mut evaluation = on_file(&resolved, &test, &history, stride)
                 .context(|| format!("cannot evaluate {} on {name}", resolved.reference))?;
             let learned_from = resolved.package.learned_from(&resolved.model)?;

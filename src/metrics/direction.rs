@@ -16,8 +16,8 @@ impl Direction {
     /// By the metric's name, as `mlx eval` writes it.
     pub(crate) fn of(metric: &str) -> Self {
         match metric {
-            "logloss" | "brier" | "ece" | "mae" | "rmse" | "smape" | "mase" | "wql" | "mse_scaled"
-            | "mae_scaled" => Self::Lower,
+            "logloss" | "brier" | "ece" | "mae" | "rmse" | "smape" | "mase" | "wql"
+            | "mse_scaled" | "mae_scaled" => Self::Lower,
             "coverage_80" => Self::Near(0.8),
             _ => Self::Higher,
         }

@@ -302,14 +302,6 @@ fn folds(
     })
 }
 
-/// The end of a course whose one part is the model.
-pub(crate) fn only(parts: Vec<Trained>, _: &FinishRequest<'_>) -> Result<Finished> {
-    let [part] = <[Trained; 1]>::try_from(parts)
-        .map_err(|parts| Error::bug(format!("{} parts, and no way to blend them", parts.len())))?;
-    let valid = part.progress.best_metrics;
-    Ok(Finished { model: part.model, valid, choice: None, notices: Vec::new() })
-}
-
 /// The record of a choice among parts that are members each: what each reaches alone beside its weight.
 pub(crate) fn chosen(parts: &[Trained], weights: &[f64], values: &[f64]) -> Vec<Chosen> {
     let told = parts.iter().zip(weights.iter().zip(values));

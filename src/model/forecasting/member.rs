@@ -130,9 +130,9 @@ impl Member {
             Body::Theta { look_back } => Point::Theta { look_back: *look_back },
             Body::SeasonalRegression { lags, series } => {
                 let sound = lags.season > 0
-                    && lags.long.is_none_or(|long| {
-                        long > lags.season && long.is_multiple_of(lags.season)
-                    });
+                    && lags
+                        .long
+                        .is_none_or(|long| long > lags.season && long.is_multiple_of(lags.season));
                 if !sound {
                     return Err(contradiction());
                 }
@@ -192,13 +192,7 @@ impl Member {
             .map(|window| window.scale)
     }
 
-    fn point(
-        &self,
-        point: &Point,
-        set: &SeriesSet,
-        series: usize,
-        index: i64,
-    ) -> Option<Vec<f64>> {
+    fn point(&self, point: &Point, set: &SeriesSet, series: usize, index: i64) -> Option<Vec<f64>> {
         let steps = 0..self.horizon;
         Some(match point {
             Point::Naive => {
@@ -214,8 +208,7 @@ impl Member {
                 let known = set.before(series, index);
                 let first = known.iter().position(|value| !value.is_nan())?;
                 let length = (index - set.start[series]) as usize - first;
-                let values =
-                    filled(set, series, index, length.min(*look_back), self.season)?;
+                let values = filled(set, series, index, length.min(*look_back), self.season)?;
                 theta(&values, self.season, self.horizon)
             }
             Point::Seasonal { lags, rows, coefficients } => {

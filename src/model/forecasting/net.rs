@@ -42,7 +42,7 @@ pub(crate) struct Answer {
 impl Net {
     /// The net of the weights that `read` finds by name and shape.
     pub(crate) fn new(
-        read: &dyn Fn(&str, &[usize]) -> Result<Vec<f64>>,
+        read: &impl Fn(&str, &[usize]) -> Result<Vec<f64>>,
         look_back: usize,
         horizon: usize,
     ) -> Result<Self> {

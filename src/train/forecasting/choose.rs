@@ -124,8 +124,7 @@ pub(super) fn map(
     terms: &[Term],
 ) -> Result<Vec<f64>> {
     let needed = terms.iter().any(|term| term.strength.is_some());
-    let normal =
-        if needed { normal(prepared, ends, shape, FINAL_WORK)? } else { None };
+    let normal = if needed { normal(prepared, ends, shape, FINAL_WORK)? } else { None };
     let solved: Vec<Vec<f64>> = terms
         .par_iter()
         .map(|term| {
@@ -183,11 +182,7 @@ fn row(values: &[f64], horizon: usize, number: usize) -> Vec<f64> {
     values[number * horizon..][..horizon].to_vec()
 }
 
-fn judge(
-    prepared: &Prepared,
-    judges: &[Judged],
-    forecast: impl FnMut(usize) -> Vec<f64>,
-) -> f64 {
+fn judge(prepared: &Prepared, judges: &[Judged], forecast: impl FnMut(usize) -> Vec<f64>) -> f64 {
     // The denominators are the same for all: any reference orders the trials.
     Points::of(judges, forecast).relative_to(prepared.reference, prepared.loss)
 }
@@ -334,12 +329,7 @@ pub(super) fn scaled_targets<'a>(
 }
 
 /// The normal equations of a shape; none where there are no whole windows.
-fn normal(
-    prepared: &Prepared,
-    ends: &[i64],
-    shape: &Shape,
-    work: usize,
-) -> Result<Option<Normal>> {
+fn normal(prepared: &Prepared, ends: &[i64], shape: &Shape, work: usize) -> Result<Option<Normal>> {
     let set = &prepared.set;
     let each = 2 * shape.look_back * (shape.look_back + shape.horizon);
     let picked = whole(set, ends, shape, (work / each.max(1)).clamp(512, 60_000));

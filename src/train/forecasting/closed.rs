@@ -77,8 +77,7 @@ pub(super) fn banded(
     let name = "member";
     let spec = MemberSpec { name: name.into(), kind: name.into(), weight: 1.0, body: body.clone() };
     let named = weights.iter().map(|(key, tensor)| (format!("{name}/{key}"), tensor.clone()));
-    let plain =
-        member::Member::new(&spec, &named.collect(), prepared.horizon, prepared.season)?;
+    let plain = member::Member::new(&spec, &named.collect(), prepared.horizon, prepared.season)?;
     let offsets = calibrate::band(prepared, ends, &plain, body.look_back(prepared.season));
     weights.insert(member::BAND.into(), band(offsets)?);
     Ok(Fitted { body, weights })

@@ -25,11 +25,8 @@ const BACKTESTS: usize = 6;
 
 pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result<Finished> {
     let members: Vec<(MemberSpec, Fitted)> = parts.iter().map(member).collect::<Result<_>>()?;
-    let data = match &parts[0].model {
-        Model::Forecasting(model) => &model.spec.data,
-        _ => return Err(Error::bug("a part of another task")),
-    };
-    let prepared = Prepared::new(request.dataset, data, request.kind, request.shared)?;
+    let FinishRequest { kind, dataset, data, shared } = *request;
+    let prepared = Prepared::new(dataset, data, kind, shared)?;
     let mut views = vec![View::new(&prepared, &members, prepared.judged.clone())?];
     let mut notices = Vec::new();
     if members.len() > 1 && prepared.judged.len() < FEW {
@@ -51,7 +48,7 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let answers = prepared.answers(&before, &prepared.judged);
     let widening = calibrate::widening(&prepared.judged, &answers, prepared.horizon);
     let mut last = members;
-    if refit(request.shared)? {
+    if refit(shared)? {
         let ends: Vec<i64> = (0..prepared.set.len()).map(|at| prepared.set.end(at)).collect();
         for ((spec, fitted), weight) in last.iter_mut().zip(&weights) {
             if *weight > 0.0

@@ -47,9 +47,8 @@ fn learner(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     let map = choose::map(&prepared, &prepared.ends, &shape, &choice.terms)?;
     let parameters = start(&prepared, &shape, &map, request.device)?;
     let origins = Origins::new(&prepared.set, &prepared.ends, &shape);
-    let units = origins
-        .len()
-        .min((EPOCH_WORK / (12 * shape.look_back * shape.horizon)).clamp(512, 50_000));
+    let units =
+        origins.len().min((EPOCH_WORK / (12 * shape.look_back * shape.horizon)).clamp(512, 50_000));
     Ok(Box::new(Forecaster {
         initial: parameters.snapshot()?,
         prepared,
@@ -209,8 +208,7 @@ impl Forecaster {
                 let inputs = window.inputs.iter().map(|input| *input as f32);
                 let sizes = inputs.clone().map(f32::abs);
                 let of = (series, origin);
-                let targets =
-                    choose::scaled_targets(set, ends, of, &self.shape, &window);
+                let targets = choose::scaled_targets(set, ends, of, &self.shape, &window);
                 let seen = |value: f64| if window.still { f32::NAN } else { value as f32 };
                 (inputs.chain(sizes).collect(), targets.into_iter().map(seen).collect())
             })

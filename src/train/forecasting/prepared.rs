@@ -61,8 +61,12 @@ impl Prepared {
         }
         let set = SeriesSet::from_tables(&[&dataset.train, &dataset.valid], data, None)?;
         let train = SeriesSet::from_tables(&[&dataset.train], data, Some(&set.axis))?;
-        let ends: Vec<i64> = (0..train.len())
-            .map(|series| train.start[series] + train.values[series].len() as i64)
+        // Series come in the order in which they appear: those that begin in validation are last.
+        let ends: Vec<i64> = (0..set.len())
+            .map(|series| match train.values.get(series) {
+                Some(values) => train.start[series] + values.len() as i64,
+                None => set.start[series],
+            })
             .collect();
         let season = season::season(&train, data);
         let long = season::long_season(&train, season);

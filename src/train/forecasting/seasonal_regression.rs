@@ -76,10 +76,8 @@ pub(super) fn fit(prepared: &Prepared, ends: &[i64]) -> Result<closed::Fit> {
     let values: Vec<f32> =
         rows.chain([pooled.clone()]).flatten().map(|value| value as f32).collect();
     let shape = (set.len() + 1, blocks(*horizon), lags.count());
-    let weights = BTreeMap::from([(
-        COEFFICIENTS.to_owned(),
-        Tensor::from_vec(values, shape, &Device::Cpu)?,
-    )]);
+    let weights =
+        BTreeMap::from([(COEFFICIENTS.to_owned(), Tensor::from_vec(values, shape, &Device::Cpu)?)]);
     let body = Body::SeasonalRegression { lags, series: set.keys.clone() };
     let fitted: Fitted = closed::banded(prepared, ends, body, weights)?;
     Ok((fitted, notices))
@@ -165,10 +163,12 @@ impl Observed {
             .map(|error| error.max(1.0).powi(-SHARPNESS))
             .collect();
         let total: f64 = weights.iter().sum();
-        if !(total > 0.0) {
+        if total <= 0.0 || total.is_nan() {
             return even();
         }
-        weights.iter_mut().for_each(|weight| *weight /= total);
+        for weight in &mut weights {
+            *weight /= total;
+        }
         weights
     }
 
@@ -200,13 +200,15 @@ impl Observed {
             }
         }
         let size = mean(self.history.values()[..end].iter().map(|value| value.abs()));
-        if !(size > 0.0) || parts.iter().any(|rows| rows.targets.len() < 3 * width) {
+        if size <= 0.0 || parts.iter().any(|rows| rows.targets.len() < 3 * width) {
             return None;
         }
         let solved: Vec<Vec<Vec<f64>>> =
             parts.iter().map(|rows| rows.solve(width, size, loss)).collect::<Option<_>>()?;
         let strengths = 0..STRENGTHS.len();
-        Some(strengths.map(|at| solved.iter().flat_map(|part| part[at].clone()).collect()).collect())
+        Some(
+            strengths.map(|at| solved.iter().flat_map(|part| part[at].clone()).collect()).collect(),
+        )
     }
 }
 
@@ -269,7 +271,11 @@ impl Rows {
             .collect();
         // Near zero an error would count without bound.
         let floor = (0.3 * median(errors.clone())).max(1e-9 * mean(self.sizes.iter().copied()));
-        errors.iter().zip(fixed).map(|(error, fixed)| fixed / error.max(floor).max(1e-300)).collect()
+        errors
+            .iter()
+            .zip(fixed)
+            .map(|(error, fixed)| fixed / error.max(floor).max(1e-300))
+            .collect()
     }
 
     fn weighed(&self, width: usize, weights: &[f64], strengths: &[f64]) -> Option<Vec<Vec<f64>>> {
@@ -286,7 +292,7 @@ impl Rows {
             }
         }
         let trace: f64 = (0..width).map(|at| gram[at * width + at]).sum();
-        if !(trace > 0.0) {
+        if trace <= 0.0 || trace.is_nan() {
             return None;
         }
         strengths

@@ -42,7 +42,8 @@ fn finished(dataset: &Dataset, data: &DataSettings, kinds: &[&'static str]) -> F
         })
         .collect();
     let shared = toml::Table::new();
-    (OFFER.finish)(parts, &FinishRequest { kind: "auto", dataset, shared: &shared }).unwrap()
+    let request = FinishRequest { kind: "auto", dataset, data, shared: &shared };
+    (OFFER.finish)(parts, &request).unwrap()
 }
 
 fn forecaster(model: Model) -> ForecastingModel {
@@ -186,11 +187,11 @@ fn a_few_values_are_enough_and_none_are_told() {
     assert!(model.forecast(&set, &[(0, 4)]).unwrap().point.iter().all(|value| value.is_finite()));
 
     let settings = DataSettings { horizon: Some(6), ..settings() };
-    let fails = |dataset: &Dataset, settings: &DataSettings| match learner(dataset, settings, "linear")
-    {
-        Ok(_) => panic!("a learner was built"),
-        Err(error) => error.message().to_owned(),
-    };
+    let fails =
+        |dataset: &Dataset, settings: &DataSettings| match learner(dataset, settings, "linear") {
+            Ok(_) => panic!("a learner was built"),
+            Err(error) => error.message().to_owned(),
+        };
     assert_eq!(
         fails(&dataset(&rows, 1), &settings),
         "no series has two values to learn from before the last 6 steps"
@@ -290,8 +291,7 @@ fn a_wide_example_has_the_series_that_the_project_names() {
             horizon: Some(6),
             ..settings()
         };
-        let learner =
-            learner(&dataset, &settings, "linear").unwrap();
+        let learner = learner(&dataset, &settings, "linear").unwrap();
         let model = Model::Forecasting(fit(&*learner, 1));
         let example = Example::new(&model, &dataset.train).unwrap();
         let text = String::from_utf8(example.input.clone()).unwrap();
@@ -381,10 +381,9 @@ fn a_series_that_training_did_not_have_takes_the_pooled_coefficients() {
 
 #[test]
 fn shared_settings_that_cannot_be_are_told() {
-    for (settings, message) in [
-        ("loss = \"cubic\"", "model.loss is \"cubic\""),
-        ("refit = 1", "model.refit is 1"),
-    ] {
+    for (settings, message) in
+        [("loss = \"cubic\"", "model.loss is \"cubic\""), ("refit = 1", "model.refit is 1")]
+    {
         let table = toml::from_str(settings).unwrap();
         assert_eq!((OFFER.check)(&table).unwrap_err().message(), message);
     }
