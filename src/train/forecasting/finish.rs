@@ -179,8 +179,8 @@ fn backtests(prepared: &Prepared, members: &[(MemberSpec, Fitted)]) -> Result<Ve
         let ends: Vec<i64> = prepared.ends.iter().map(|end| end - hold).collect();
         // What is left has to be as long as what a season's pattern takes to be seen.
         let least = (2 * season + horizon) as i64;
-        let enough = |(end, start): (&i64, &i64)| end - start >= least;
-        if !ends.iter().zip(&set.start).all(enough) {
+        let enough = |series: usize| ends[series] - set.start[series] >= least;
+        if !(0..set.len()).any(enough) {
             break;
         }
         let fitted = members
@@ -192,7 +192,7 @@ fn backtests(prepared: &Prepared, members: &[(MemberSpec, Fitted)]) -> Result<Ve
             .collect::<Result<Vec<_>>>()?;
         let shape = prepared.shape(*season, Scale::Change);
         let mut judged = judged(set, &ends, &shape, *horizon, usize::MAX);
-        judged.retain(|judged| judged.origin == ends[judged.series]);
+        judged.retain(|judged| judged.origin == ends[judged.series] && enough(judged.series));
         views.push(View::new(prepared, &fitted, judged)?);
     }
     Ok(views)
