@@ -142,7 +142,10 @@ fn forecasting_on_the_test_split() {
     let home = Home::new();
     trained(&home, "forecasting");
     let split = home.mlx_in("forecasting", "eval --json").ok().json();
-    assert_eq!(names(&split), ["mase", "smape", "mae", "rmse", "wql", "coverage_80"]);
+    assert_eq!(
+        names(&split),
+        ["mase", "smape", "mae", "rmse", "mse_scaled", "mae_scaled", "wql", "coverage_80"]
+    );
     let series = split["groups"].as_u64().expect("series");
     assert!(series > 1 && split["rows"].as_u64().expect("targets") >= series);
     for name in names(&split) {
@@ -150,6 +153,13 @@ fn forecasting_on_the_test_split() {
     }
     let coverage = value(&split, "coverage_80");
     assert!((0.0..=1.0).contains(&coverage));
+
+    // One whole forecast a series is all that its test steps, a horizon, have room for.
+    let every = home.mlx_in("forecasting", "eval --json --set eval.stride=1").ok().json();
+    assert_eq!(every["metrics"], split["metrics"]);
+    let still = home.mlx_in("forecasting", "eval --set eval.stride=0");
+    assert_eq!(still.code(), 1, "{}", still.show());
+    assert!(still.stderr().contains("`eval.stride` is 0"), "{}", still.show());
 }
 
 #[test]
