@@ -36,6 +36,8 @@ fn finished(dataset: &Dataset, data: &DataSettings, kinds: &[&'static str]) -> F
         .iter()
         .map(|&kind| Trained {
             name: kind.to_owned(),
+            member: kind.to_owned(),
+            fold: None,
             kind,
             model: learner(dataset, data, kind).unwrap().model().unwrap(),
             progress: Progress::default(),
@@ -307,7 +309,7 @@ fn every_closed_form_forecasts_from_the_past_alone_and_the_same_when_saved() {
     let data = DataSettings { horizon: Some(10), ..settings() };
     for kind in CLOSED {
         let learner = learner(&dataset, &data, kind).unwrap();
-        assert_eq!((learner.steps_per_epoch(), learner.most_epochs()), (Some(0), Some(1)));
+        assert_eq!((learner.steps_per_epoch(), learner.most()), (Some(0), Some((1, 1))));
         let model = forecaster(learner.model().unwrap());
         let set = model.series(&[&long(&rows)]).unwrap();
         let origins = [(0, 120), (1, 150), (2, 151), (1, 42)];
