@@ -1,5 +1,7 @@
 //! Columns as a file holds them, before anybody decided what they are.
 
+use rayon::prelude::*;
+
 use super::ColumnKind;
 use super::cells::{BadCell, ReadTimes};
 use super::table::{Dictionary, MISSING_TIME};
@@ -58,7 +60,28 @@ impl Raw {
         texts.finish()
     }
 
-    /// The rows of a later file below the `rows` of these.
+    /// The rows of later parts below these, each with how many rows are above it.
+    fn stack(mut self, below: Vec<(usize, Self)>) -> Self {
+        if below.is_empty() {
+            return self;
+        }
+        let is_text = |raw: &Self| matches!(raw, Self::Texts(_));
+        if is_text(&self) && below.iter().all(|(_, raw)| is_text(raw)) {
+            let mut texts = Texts::default();
+            for raw in std::iter::once(&self).chain(below.iter().map(|(_, raw)| raw)) {
+                if let Self::Texts(more) = raw {
+                    texts.append_dictionary(more);
+                }
+            }
+            return Self::Texts(texts.finish());
+        }
+        for (rows, raw) in below {
+            self.append(raw, rows);
+        }
+        self
+    }
+
+    /// The rows of a later part below the `rows` of these.
     fn append(&mut self, other: Self, rows: usize) {
         *self = match (std::mem::replace(self, Self::Parsed(Parsed::Mixed)), other) {
             (Self::Numbers(mut values), Self::Numbers(more)) => {
@@ -139,29 +162,45 @@ impl RawTable {
         }
     }
 
-    /// The rows of another file below these; answers the name of a column that one of them lacks.
-    pub(crate) fn append(&mut self, mut other: Self) -> Result<(), Unlike> {
-        for column in &mut self.columns {
-            let Some(at) = other.columns.iter().position(|more| more.name == column.name) else {
-                return Err(Unlike { column: column.name.clone(), in_later: false });
+    /// The rows of all of these, in order; they have the same columns, each in an order of its own.
+    pub(crate) fn stack(parts: Vec<Self>) -> Result<Self, Unlike> {
+        let mut parts = parts.into_iter();
+        let Some(first) = parts.next() else { return Ok(Self::default()) };
+        let Self { columns, mut rows, mut decimal } = first;
+        let mut columns: Vec<(RawColumn, Vec<(usize, Raw)>)> =
+            columns.into_iter().map(|column| (column, Vec::new())).collect();
+        for (at, mut part) in parts.enumerate() {
+            let unlike = |column: &str, in_later| {
+                Err(Unlike { part: at + 1, column: column.to_owned(), in_later })
             };
-            let more = other.columns.swap_remove(at);
-            column.text &= more.text;
-            column.raw.append(more.raw, self.rows);
+            for (column, below) in &mut columns {
+                let Some(at) = part.columns.iter().position(|more| more.name == column.name) else {
+                    return unlike(&column.name, false);
+                };
+                let more = part.columns.swap_remove(at);
+                column.text &= more.text;
+                below.push((rows, more.raw));
+            }
+            if let Some(extra) = part.columns.first() {
+                return unlike(&extra.name, true);
+            }
+            rows += part.rows;
+            decimal = decimal.or(part.decimal);
         }
-        if let Some(extra) = other.columns.first() {
-            return Err(Unlike { column: extra.name.clone(), in_later: true });
-        }
-        self.rows += other.rows;
-        self.decimal = self.decimal.or(other.decimal);
-        Ok(())
+        let columns = columns
+            .into_par_iter()
+            .map(|(column, below)| RawColumn { raw: column.raw.stack(below), ..column })
+            .collect();
+        Ok(Self { columns, rows, decimal })
     }
 }
 
-/// A column that only one of two files has.
+/// A column that only one of two parts has.
 #[derive(Debug)]
 pub(crate) struct Unlike {
+    /// The later of the two; the other is the first of all.
+    pub part: usize,
     pub column: String,
-    /// The later file has it and the earlier ones have not.
+    /// The later part has it and the first has not.
     pub in_later: bool,
 }

@@ -163,7 +163,8 @@ impl Gathered {
         files: &[PathBuf],
         reading: &mut Reading<'_>,
     ) -> Result<Self> {
-        let mut whole: Option<(RawTable, Format)> = None;
+        let mut parts = Vec::with_capacity(files.len());
+        let mut first_format = None;
         let mut sources: Vec<Source> = Vec::new();
         let mut origin = Origin::default();
         for file in files {
@@ -176,24 +177,22 @@ impl Gathered {
             let path = file.display().to_string();
             sources.push(Source { path, sha256, size_bytes, rows: raw.rows });
             origin.files.push((file.clone(), raw.rows));
-            match &mut whole {
-                None => whole = Some((raw, format)),
-                Some((whole, _)) => whole.append(raw).map_err(|unlike| {
-                    let first = &origin.files[0].0;
-                    let (with, without) =
-                        if unlike.in_later { (file, first) } else { (first, file) };
-                    Error::user(format!(
-                        "{} has a column `{}`, and {} has not",
-                        with.display(),
-                        unlike.column,
-                        without.display()
-                    ))
-                    .hint("files that one glob names have the same columns")
-                })?,
-            }
+            parts.push(raw);
+            first_format = first_format.or(Some(format));
         }
-        let (raw, format) =
-            whole.ok_or_else(|| Error::bug("a name that was found names no file"))?;
+        let format =
+            first_format.ok_or_else(|| Error::bug("a name that was found names no file"))?;
+        let raw = RawTable::stack(parts).map_err(|unlike| {
+            let (first, later) = (&files[0], &files[unlike.part]);
+            let (with, without) = if unlike.in_later { (later, first) } else { (first, later) };
+            Error::user(format!(
+                "{} has a column `{}`, and {} has not",
+                with.display(),
+                unlike.column,
+                without.display()
+            ))
+            .hint("files that one glob names have the same columns")
+        })?;
         let kinds = reading.decided.clone().unwrap_or_default();
         Ok(Self { raw, sources, origin, format, kinds })
     }

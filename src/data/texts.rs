@@ -134,6 +134,11 @@ impl Texts {
         self.codes.push(MISSING);
     }
 
+    /// What an earlier row has.
+    pub(crate) fn push_as(&mut self, row: usize) {
+        self.codes.push(self.codes[row]);
+    }
+
     pub(crate) fn push_display(&mut self, value: impl std::fmt::Display) {
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();

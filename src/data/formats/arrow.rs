@@ -1,4 +1,7 @@
 //! Parquet and Arrow IPC, through Arrow's record batches; and the way back.
+//!
+//! Row groups of Parquet, and the columns of a batch, are decoded on all cores; batches are put together
+//! in the order of the file. What a file has as a dictionary stays one.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -7,9 +10,14 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMicrosecondType};
 use arrow_array::{
-    Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    AnyDictionaryArray, Array, ArrayRef, Float64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use rayon::prelude::*;
 
 use super::check_names;
 use crate::data::raw::{Raw, RawColumn, RawTable};
@@ -22,14 +30,30 @@ use crate::error::{Error, Result};
 /// The largest integer up to which every one is a float of its own.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// Rows of a batch of Parquet.
+const BATCH: usize = 1 << 16;
+
 pub(super) fn parquet(input: Input) -> Result<RawTable> {
     let (name, content) = input.bytes()?;
     let failed = |error: parquet::errors::ParquetError| damaged(&name, "Parquet", &error);
-    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(content)
-        .map_err(failed)?;
-    let schema = reader.schema().clone();
-    let batches = reader.build().map_err(failed)?;
-    collect(&name, "Parquet", &schema, batches)
+    let metadata =
+        ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()).map_err(failed)?;
+    let schema = metadata.schema().clone();
+    let groups = (0..metadata.metadata().num_row_groups()).into_par_iter().map(|group| {
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(content.clone(), metadata.clone())
+                .with_row_groups(vec![group])
+                .with_batch_size(BATCH)
+                .build()
+                .map_err(failed)?;
+        collect(&name, "Parquet", &schema, reader)
+    });
+    let groups: Vec<Result<Vec<RawTable>>> = groups.collect();
+    let mut parts = Vec::new();
+    for group in groups {
+        parts.extend(group?);
+    }
+    stack(parts)
 }
 
 pub(super) fn ipc(input: Input) -> Result<RawTable> {
@@ -40,12 +64,12 @@ pub(super) fn ipc(input: Input) -> Result<RawTable> {
         let batches =
             arrow_ipc::reader::FileReader::try_new(Cursor::new(content), None).map_err(failed)?;
         let schema = batches.schema();
-        collect(&name, "Arrow", &schema, batches)
+        stack(collect(&name, "Arrow", &schema, batches)?)
     } else {
         let batches =
             arrow_ipc::reader::StreamReader::try_new(Cursor::new(content), None).map_err(failed)?;
         let schema = batches.schema();
-        collect(&name, "Arrow", &schema, batches)
+        stack(collect(&name, "Arrow", &schema, batches)?)
     }
 }
 
@@ -61,26 +85,26 @@ fn collect(
     format: &str,
     schema: &Schema,
     batches: impl Iterator<Item = std::result::Result<RecordBatch, arrow_schema::ArrowError>>,
-) -> Result<RawTable> {
+) -> Result<Vec<RawTable>> {
     check_names(name, schema.fields().iter().map(|field| field.name().as_str()))?;
-    let mut table: Option<RawTable> = None;
+    let mut parts = Vec::new();
     for batch in batches {
         let batch = batch.map_err(|error| damaged(name, format, &error))?;
-        let columns = schema
+        let columns: Vec<Result<RawColumn>> = schema
             .fields()
-            .iter()
+            .par_iter()
             .zip(batch.columns())
             .map(|(field, array)| column(name, field, array))
-            .collect::<Result<_>>()?;
-        let part = RawTable { columns, rows: batch.num_rows(), decimal: None };
-        match &mut table {
-            None => table = Some(part),
-            Some(table) => table
-                .append(part)
-                .map_err(|unlike| Error::bug(format!("batches differ in `{}`", unlike.column)))?,
-        }
+            .collect();
+        let columns = columns.into_iter().collect::<Result<_>>()?;
+        parts.push(RawTable { columns, rows: batch.num_rows(), decimal: None });
     }
-    Ok(table.unwrap_or_default())
+    Ok(parts)
+}
+
+fn stack(parts: Vec<RawTable>) -> Result<RawTable> {
+    RawTable::stack(parts)
+        .map_err(|unlike| Error::bug(format!("batches differ in `{}`", unlike.column)))
 }
 
 fn column(name: &Path, field: &Field, array: &ArrayRef) -> Result<RawColumn> {
@@ -129,7 +153,14 @@ fn column(name: &Path, field: &Field, array: &ArrayRef) -> Result<RawColumn> {
         T::Boolean | T::Null | T::Time32(_) | T::Time64(_) => texts(&cast(&T::Utf8)?),
         T::Utf8 | T::LargeUtf8 | T::Utf8View => {
             text = true;
-            texts(&cast(&T::Utf8)?)
+            match array.as_any_dictionary_opt() {
+                Some(dictionary) => coded(dictionary, |values| {
+                    arrow_cast::cast(values, &T::Utf8).map_err(|error| {
+                        Error::file("read", name, format!("column `{}`: {error}", field.name()))
+                    })
+                })?,
+                None => texts(&cast(&T::Utf8)?),
+            }
         }
         other => {
             return Err(Error::file(
@@ -157,6 +188,29 @@ fn texts(array: &ArrayRef) -> Raw {
         cells.push(cell.unwrap_or_default().trim());
     }
     Raw::Texts(cells.finish())
+}
+
+/// A dictionary's texts: each value is looked at once, and each row has the code of its key.
+fn coded(
+    dictionary: &dyn AnyDictionaryArray,
+    to_text: impl Fn(&ArrayRef) -> Result<ArrayRef>,
+) -> Result<Raw> {
+    let values = to_text(dictionary.values())?;
+    let values = values.as_string::<i32>();
+    let mut texts = Texts::default();
+    let mut first_rows = vec![None; values.len()];
+    for (row, key) in dictionary.normalized_keys().into_iter().enumerate() {
+        // Both a key and the value that it names can be missing.
+        if dictionary.keys().is_null(row) || values.is_null(key) {
+            texts.push_missing();
+        } else if let Some(first) = first_rows[key] {
+            texts.push_as(first);
+        } else {
+            texts.push(values.value(key).trim());
+            first_rows[key] = Some(row);
+        }
+    }
+    Ok(Raw::Texts(texts.finish()))
 }
 
 /// A table as one record batch.
@@ -187,4 +241,71 @@ pub(crate) fn to_batch(table: &Table) -> Result<RecordBatch> {
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
         .map_err(|error| Error::bug(format!("columns make no batch: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Int32Type;
+    use arrow_array::{DictionaryArray, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn a_dictionary_stays_one_whatever_of_it_is_missing() {
+        let values = StringArray::from(vec![Some("b "), None, Some("a"), Some(""), Some("b")]);
+        let keys = arrow_array::Int32Array::from(vec![
+            Some(2),
+            Some(0),
+            None,
+            Some(1),
+            Some(2),
+            Some(4),
+            Some(3),
+            Some(0),
+        ]);
+        let array: ArrayRef =
+            Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values)).expect("keys"));
+        let field = Field::new("city", array.data_type().clone(), true);
+        let read = column(Path::new("a.parquet"), &field, &array).expect("a column");
+        let Raw::Texts(texts) = read.raw else { panic!("texts") };
+        let cells: Vec<_> = (0..8).map(|row| texts.get(row)).collect();
+        let (a, b) = (Some("a"), Some("b"));
+        assert_eq!(cells, [a, b, None, None, a, b, None, b]);
+        assert_eq!(texts.levels.iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert!(read.text);
+    }
+
+    #[test]
+    fn row_groups_keep_their_order() {
+        use parquet::arrow::ArrowWriter;
+        use parquet::file::properties::WriterProperties;
+
+        let rows = 1000;
+        let names: StringArray = (0..rows).map(|row| Some(format!("n{}", row % 13))).collect();
+        let numbers: Float64Array = (0..rows).map(|row| Some(f64::from(row))).collect();
+        let fields = [("name", DataType::Utf8), ("x", DataType::Float64)];
+        let fields: Vec<Field> =
+            fields.into_iter().map(|(name, kind)| Field::new(name, kind, true)).collect();
+        let batch = RecordBatch::try_new(
+            Arc::new(Schema::new(fields)),
+            vec![Arc::new(names), Arc::new(numbers)],
+        )
+        .expect("a batch");
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(64)).build();
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.parquet");
+        let out = std::fs::File::create(&file).expect("a file");
+        let mut writer =
+            ArrowWriter::try_new(out, batch.schema(), Some(properties)).expect("a writer");
+        writer.write(&batch).expect("written");
+        writer.close().expect("closed");
+
+        let table =
+            crate::data::read(&file, &crate::data::ReadOptions::default()).expect("a table");
+        assert_eq!(table.rows, 1000);
+        let Values::Texts(names) = &table.columns[0].values else { panic!("texts") };
+        assert_eq!(names.get(777), Some("n10"));
+        let Values::Texts(x) = &table.columns[1].values else { panic!("it counts the rows") };
+        assert_eq!(x.get(777), Some("777"));
+    }
 }
