@@ -1,5 +1,5 @@
 //! What `benches/` measure: the training workloads that PyTorch is compared on, the hot operations one at
-//! a time, and data as it is read.
+//! a time, data as it is read, and rows as they are scored.
 //!
 //! A benchmark is a crate of its own and sees public items alone, and the engine has none. So this
 //! room is the one hidden door: it names workloads and answers with numbers, and nothing of the engine
@@ -7,6 +7,7 @@
 //! use to anybody else, into every installed `mlx`; what no one calls from there the linker leaves out.
 
 mod data;
+mod inference;
 mod nets;
 mod ops;
 mod sources;
@@ -23,6 +24,7 @@ use crate::engine::{Mode, Parameters, StepKey, peak};
 use crate::error::Result;
 use crate::train::adamw::{AdamW, Moments};
 pub use data::ingest;
+pub use inference::Inference;
 use sources::Source;
 
 pub use ops::{Op, Work};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{ColumnKind, DataSettings, Table};
 use crate::error::{Error, Result};
 use crate::model::Probabilities;
-use crate::model::features::{Features, Inputs};
+use crate::model::features::{Features, Inputs, Reader};
 use crate::model::labels::class_indices;
 use crate::model::logistic::{self, Design, Logistic};
 
@@ -169,21 +169,21 @@ impl ClassificationModel {
 
     pub(crate) fn predict(&self, table: &Table) -> Result<Probabilities> {
         let classes = self.spec.classes.len();
-        let mut values = Vec::with_capacity(table.rows * classes);
-        for rows in chunks(table.rows) {
-            let mut sums = vec![0.0; rows.len() * classes];
-            for (at, features) in self.spec.features.iter().enumerate() {
-                let inputs = Inputs::read(features, table, rows.clone())?;
-                let readers = self.spec.members.iter().zip(&self.scorers);
-                for (member, scorer) in readers.filter(|(member, _)| member.features == at) {
+        let mut values = vec![0.0; table.rows * classes];
+        for (at, features) in self.spec.features.iter().enumerate() {
+            let reader = Reader::new(features, table)?;
+            for rows in chunks(table.rows) {
+                let sums = &mut values[rows.start * classes..rows.end * classes];
+                let inputs = reader.read(rows);
+                let scorers = self.spec.members.iter().zip(&self.scorers);
+                for (member, scorer) in scorers.filter(|(member, _)| member.features == at) {
                     let own = scorer.probabilities(features, &inputs, classes)?;
                     sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += member.weight * own);
                 }
             }
-            if let Some(temperature) = self.spec.temperature {
-                heat(&mut sums, classes, temperature);
-            }
-            values.extend(sums);
+        }
+        if let Some(temperature) = self.spec.temperature {
+            heat(&mut values, classes, temperature);
         }
         Ok(Probabilities { classes: self.spec.classes.clone(), values })
     }

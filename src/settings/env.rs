@@ -68,6 +68,7 @@ pub(crate) const DEVELOPMENT: &[&str] = &[
     "MLX_BENCH_PEER_MLFLOW",
     "MLX_BENCH_PYTHON",
     "MLX_KILLS",
+    "MLX_ONNX_PYTHON",
     "MLX_BENCH_ROUNDS",
     "MLX_BENCH_SECONDS",
     "MLX_BENCH_WORKLOADS",

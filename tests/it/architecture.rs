@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("model", "data engine trees sys"),
     ("api", "registry"),
     ("train", "model data engine trees metrics sys"),
-    ("bench", "data engine train trees"),
+    ("bench", "data engine model train trees"),
     ("eval", "model data metrics sys"),
     ("remote", "api registry sys"),
     ("store", "registry sys"),

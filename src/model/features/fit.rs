@@ -68,8 +68,9 @@ impl Features {
                 }
             };
             for part in parts {
-                let values = raw_numbers(column, part, 0..table.rows)
-                    .expect("the parts were chosen by the column's values");
+                let values: Vec<f32> = raw_numbers(column, part, 0..table.rows)
+                    .expect("the parts were chosen by the column's values")
+                    .collect();
                 let feature =
                     NumberFeature { column: column.name.clone(), part, encoder: encoder(&values) };
                 features.numbers.push(feature);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::level::MISSING_CODE;
-use super::{CalendarPart, Features};
+use super::{CalendarPart, Features, LevelFeature, NumberFeature};
 use crate::data::table::MISSING_TIME;
 use crate::data::{Column, Table, Values};
 use crate::error::{Error, Result, closest};
@@ -21,35 +21,62 @@ pub(crate) struct Inputs {
     code_width: usize,
 }
 
-impl Inputs {
-    /// These rows of a table; a column that the features need and the table has not is an error.
-    pub(crate) fn read(features: &Features, table: &Table, rows: Range<usize>) -> Result<Self> {
-        let number_width = features.numbers.len();
-        let mut numbers = vec![f32::NAN; rows.len() * number_width];
-        for (at, feature) in features.numbers.iter().enumerate() {
-            let column = find(table, &feature.column)?;
-            let values = raw_numbers(column, feature.part, rows.clone())
-                .ok_or_else(|| misfit(table, column, "numbers"))?;
-            for (row, value) in values.into_iter().enumerate() {
-                numbers[row * number_width + at] = value;
-            }
-        }
+/// The columns of a table that features read, found once.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    numbers: Vec<(&'a Column, Option<CalendarPart>)>,
+    /// The codes of each column of names, and what the features call each of them.
+    codes: Vec<(&'a [u32], Vec<u32>)>,
+}
 
-        let code_width = features.levels.len();
-        let mut codes = vec![MISSING_CODE; rows.len() * code_width];
-        for (at, feature) in features.levels.iter().enumerate() {
+impl<'a> Reader<'a> {
+    /// A column that the features need and the table has not is an error.
+    pub(crate) fn new(features: &Features, table: &'a Table) -> Result<Self> {
+        let number = |feature: &NumberFeature| {
+            let column = find(table, &feature.column)?;
+            raw_numbers(column, feature.part, 0..0)
+                .map(|_| (column, feature.part))
+                .ok_or_else(|| misfit(table, column, "numbers"))
+        };
+        let code = |feature: &LevelFeature| {
             let column = find(table, &feature.column)?;
             let Values::Texts(texts) = &column.values else {
                 return Err(misfit(table, column, "names"));
             };
-            let translated = feature.encoder.translate(texts);
-            for (row, &code) in texts.codes[rows.clone()].iter().enumerate() {
+            Ok((texts.codes.as_slice(), feature.encoder.translate(texts)))
+        };
+        Ok(Self {
+            numbers: features.numbers.iter().map(number).collect::<Result<_>>()?,
+            codes: features.levels.iter().map(code).collect::<Result<_>>()?,
+        })
+    }
+
+    pub(crate) fn read(&self, rows: Range<usize>) -> Inputs {
+        let (number_width, code_width) = (self.numbers.len(), self.codes.len());
+        let mut numbers = vec![f32::NAN; rows.len() * number_width];
+        for (at, (column, part)) in self.numbers.iter().enumerate() {
+            let values = raw_numbers(column, *part, rows.clone())
+                .expect("the reader was made for columns that hold numbers");
+            for (row, value) in values.enumerate() {
+                numbers[row * number_width + at] = value;
+            }
+        }
+        let mut codes = vec![MISSING_CODE; rows.len() * code_width];
+        for (at, (column, translated)) in self.codes.iter().enumerate() {
+            for (row, &code) in column[rows.clone()].iter().enumerate() {
                 // A missing cell's code is beyond every level.
                 codes[row * code_width + at] =
                     translated.get(code as usize).copied().unwrap_or(MISSING_CODE);
             }
         }
-        Ok(Self { rows: rows.len(), numbers, number_width, codes, code_width })
+        Inputs { rows: rows.len(), numbers, number_width, codes, code_width }
+    }
+}
+
+impl Inputs {
+    /// These rows of a table; a column that the features need and the table has not is an error.
+    pub(crate) fn read(features: &Features, table: &Table, rows: Range<usize>) -> Result<Self> {
+        Ok(Reader::new(features, table)?.read(rows))
     }
 
     pub(crate) fn numbers(&self, row: usize) -> &[f32] {
@@ -77,25 +104,18 @@ pub(super) fn raw_numbers(
     column: &Column,
     part: Option<CalendarPart>,
     rows: Range<usize>,
-) -> Option<Vec<f32>> {
-    match (&column.values, part) {
-        (Values::Numbers(values), None) => Some(
-            values[rows]
-                .iter()
-                .map(|value| {
-                    // `clamp` keeps NaN.
-                    value.clamp(-LARGEST, LARGEST) as f32
-                })
-                .collect(),
-        ),
-        (Values::Times(times), Some(part)) => Some(
-            times[rows]
-                .iter()
-                .map(|&time| if time == MISSING_TIME { f32::NAN } else { part.of(time) as f32 })
-                .collect(),
-        ),
-        _ => None,
-    }
+) -> Option<impl Iterator<Item = f32>> {
+    let (numbers, times, part) = match (&column.values, part) {
+        (Values::Numbers(values), None) => (&values[rows], &[][..], CalendarPart::Days),
+        (Values::Times(times), Some(part)) => (&[][..], &times[rows], part),
+        _ => return None,
+    };
+    // `clamp` keeps NaN. One of the two is empty.
+    let numbers = numbers.iter().map(|value| value.clamp(-LARGEST, LARGEST) as f32);
+    let times = times
+        .iter()
+        .map(move |&time| if time == MISSING_TIME { f32::NAN } else { part.of(time) as f32 });
+    Some(numbers.chain(times))
 }
 
 fn find<'a>(table: &'a Table, name: &str) -> Result<&'a Column> {

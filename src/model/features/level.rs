@@ -1,5 +1,6 @@
 //! Names as codes: one a level that training saw, one for all it did not see, one for the missing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ impl LevelEncoder {
         let mut counts = HashMap::<String, usize>::new();
         for row in 0..texts.codes.len() {
             if let Some(level) = texts.get(row) {
-                *counts.entry(spelled(level, ignore_case)).or_default() += 1;
+                *counts.entry(spelled(level, ignore_case).into_owned()).or_default() += 1;
             }
         }
         let least = if texts.codes.len() >= ROWS_FOR_RARE { 2 } else { 1 };
@@ -54,12 +55,13 @@ impl LevelEncoder {
             .iter()
             .map(|level| {
                 let level = spelled(level, self.ignore_case);
-                self.levels.binary_search(&level).map_or(UNSEEN_CODE, |at| at as u32 + 2)
+                let place = self.levels.binary_search_by(|known| known.as_str().cmp(&level));
+                place.map_or(UNSEEN_CODE, |at| at as u32 + 2)
             })
             .collect()
     }
 }
 
-fn spelled(level: &str, ignore_case: bool) -> String {
-    if ignore_case { level.to_lowercase() } else { level.to_owned() }
+fn spelled(level: &str, ignore_case: bool) -> Cow<'_, str> {
+    if ignore_case { level.to_lowercase().into() } else { level.into() }
 }

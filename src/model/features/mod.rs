@@ -19,7 +19,7 @@ use crate::engine::Batch;
 pub(crate) use calendar::CalendarPart;
 pub(crate) use encoded::EncodedRows;
 pub(crate) use fit::{Classes, NumberStyle};
-pub(crate) use inputs::Inputs;
+pub(crate) use inputs::{Inputs, Reader};
 pub(crate) use level::{LevelEncoder, MISSING_CODE, UNSEEN_CODE};
 pub(crate) use number::NumberEncoder;
 
@@ -65,7 +65,7 @@ impl Features {
         let width: usize = widths.iter().sum();
         let mut dense = vec![0.0; inputs.rows * width];
         if width > 0 {
-            dense.par_chunks_mut(ROWS * width).enumerate().for_each(|(at, dense)| {
+            let encode = |(at, dense): (usize, &mut [f32])| {
                 for (row, mut dense) in dense.chunks_exact_mut(width).enumerate() {
                     let values = inputs.numbers(at * ROWS + row);
                     for ((number, &width), &value) in self.numbers.iter().zip(&widths).zip(values) {
@@ -74,7 +74,13 @@ impl Features {
                         dense = rest;
                     }
                 }
-            });
+            };
+            // To wake other threads takes longer than a few rows do.
+            if inputs.rows <= ROWS {
+                encode((0, &mut dense));
+            } else {
+                dense.par_chunks_mut(ROWS * width).enumerate().for_each(encode);
+            }
         }
         let rows = Batch { rows: inputs.rows, dense, codes: inputs.all_codes().to_vec() };
         EncodedRows::new(rows, width, self.levels.len())

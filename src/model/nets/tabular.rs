@@ -96,16 +96,20 @@ impl TabularNet {
             Some(scorer) => scorer.clone(),
             None => Arc::new(Scorer::new(&self.parameters)?),
         };
-        answer.par_chunks_mut(ROWS * width).enumerate().try_for_each(
-            |(at, answer)| -> Result<()> {
-                let start = at * ROWS;
-                let batch = rows.range(start..(start + ROWS).min(rows.len()));
-                let mut said = vec![0.0; batch.rows * self.width()];
-                scorer.score(&batch, &mut said)?;
-                each(&mut said, answer);
-                Ok(())
-            },
-        )?;
+        let score = |(at, answer): (usize, &mut [f64])| -> Result<()> {
+            let start = at * ROWS;
+            let batch = rows.range(start..(start + ROWS).min(rows.len()));
+            let mut said = vec![0.0; batch.rows * self.width()];
+            scorer.score(&batch, &mut said)?;
+            each(&mut said, answer);
+            Ok(())
+        };
+        // To wake other threads takes longer than a few rows do.
+        if rows.len() <= ROWS {
+            score((0, &mut answer))?;
+        } else {
+            answer.par_chunks_mut(ROWS * width).enumerate().try_for_each(score)?;
+        }
         Ok(answer)
     }
 }
