@@ -70,6 +70,8 @@ impl Inference {
             members: vec![member],
             prior: vec![0.5, 0.5],
             logistic: None,
+            temperature: None,
+            threshold: None,
         };
         let weights = weights.map(|(name, tensor)| (format!("mlp/{name}"), tensor)).collect();
         let model = ClassificationModel::new(spec, weights, &Device::Cpu)?;

@@ -51,9 +51,9 @@ impl NetLearner {
         Ok(Self {
             net,
             schedule: Schedule::Cosines {
-                epochs: settings.epochs.unwrap_or_else(|| epochs(train.rows)),
+                epochs: settings.epochs.unwrap_or_else(|| epochs(spec.classes())),
             },
-            learning_rate: 6e-3,
+            learning_rate: learning_rate(train.rows),
             train: spec.features().encode(&train),
             labels: labels.into_iter().map(|label| label as u32).collect(),
             valid: spec.features().encode(&valid),
@@ -114,12 +114,17 @@ impl Learner for NetLearner {
     }
 }
 
-/// As many as look at half a million rows: few rows need many epochs and cost little.
-fn epochs(rows: usize) -> usize {
-    (450_000 / rows.max(1)).clamp(15, 40)
+/// More for more classes, each of which is learned from its own rows.
+fn epochs(classes: usize) -> usize {
+    ((15.0 * (classes as f64 / 2.0).sqrt()) as usize).clamp(15, 30)
+}
+
+/// Smaller for few rows, whose noise large steps would learn.
+fn learning_rate(rows: usize) -> f64 {
+    (6e-5 * (rows as f64).sqrt()).clamp(4e-3, 8e-3)
 }
 
 /// A hundred steps an epoch and more, in powers of two.
 fn batch(rows: usize) -> usize {
-    (rows / 200).next_power_of_two().clamp(16, 256)
+    (rows / 128).next_power_of_two().clamp(16, 256)
 }
