@@ -20,7 +20,7 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
 
 fn settings(model: &ModelSettings) -> Result<NetSettings> {
     let body = Body::Tabm { hidden: vec![128, 128] };
-    NetSettings::read(model, NetSettings { members: 32, ..defaults(body) })
+    NetSettings::read(model, NetSettings { members: 16, ..defaults(body) })
 }
 
 fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
