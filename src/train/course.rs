@@ -314,6 +314,16 @@ pub(crate) fn chosen(parts: &[Trained], weights: &[f64], values: &[f64]) -> Vec<
     .collect()
 }
 
+/// The parts that a choice was among: those of folds in which as many were trained as in the first. A fold that the
+/// budget cut short is of no use.
+pub(crate) fn used(parts: &[PartRecord]) -> Vec<&PartRecord> {
+    let fold = |part: &PartRecord| part.name.get(part.member.len()..).map(str::to_owned);
+    let trained = || parts.iter().filter(|part| part.left_out.is_none());
+    let size = |of: &Option<String>| trained().filter(|part| fold(part) == *of).count();
+    let Some(whole) = trained().next().map(|first| size(&fold(first))) else { return Vec::new() };
+    trained().filter(|part| size(&fold(part)) == whole).collect()
+}
+
 impl PartRecord {
     fn new(part: &Part, progress: &Progress) -> Self {
         Self {

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::outcome::train::{TrainOutcome, TrainPlanOutcome};
 use crate::train::Event;
-use crate::train::course::{Choice, PartRecord};
+use crate::train::course::{self, Choice, PartRecord};
 use crate::train::event::StopReason;
 
 /// A line of `mlx train --json`: the event, and which shape it has.
@@ -70,9 +70,9 @@ pub(super) fn made_of(choice: &Choice, parts: &[PartRecord], page: &mut String, 
     let metric = choice.metric.as_str();
     let mut table = Table::new(["model", "share", metric, "best epoch"]).right([1, 2, 3]);
     let one = choice.members.len() == 1;
+    let used = course::used(parts);
     for member in &choice.members {
-        let own =
-            || parts.iter().filter(|part| part.member == member.part && part.left_out.is_none());
+        let own = || used.iter().filter(|part| part.member == member.part);
         let part = own().next().filter(|_| own().count() == 1);
         let epoch = part.map_or_else(
             || format!("{} folds", own().count()),

@@ -6,7 +6,7 @@ use crate::model::contents::PackageContext;
 use crate::model::{Example, Model, Package};
 use crate::outcome::train::TrainOutcome;
 use crate::sys::{clock, machine, memory};
-use crate::train::course::{Finished, PartRecord};
+use crate::train::course::{self, Finished, PartRecord};
 use crate::train::event::StopReason;
 use crate::train::lock::{Lock, LockedPart, LockedResult};
 use crate::train::run::{Run, RunManifest, Status};
@@ -142,7 +142,11 @@ impl Training<'_> {
 fn weight(manifest: &RunManifest, part: &PartRecord) -> f64 {
     let Some(choice) = &manifest.choice else { return 1.0 };
     let member = choice.members.iter().find(|member| member.part == part.member);
-    let folds = trained(manifest).filter(|other| other.member == part.member).count();
+    let used = course::used(&manifest.parts);
+    if !used.contains(&part) {
+        return 0.0;
+    }
+    let folds = used.iter().filter(|other| other.member == part.member).count();
     member.map_or(0.0, |member| member.weight / folds as f64)
 }
 

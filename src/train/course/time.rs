@@ -46,6 +46,7 @@ pub(super) fn end(
 
 #[cfg(test)]
 mod tests {
+    use super::super::{PartRecord, used};
     use super::*;
     use crate::data::Task;
     use crate::model::ModelSettings;
@@ -91,5 +92,23 @@ mod tests {
         let end = |at| end(&parts, at, &[], Some(Duration::ZERO), Some(&replay));
         assert_eq!(end(0), End::AtStep(40));
         assert_eq!(end(1), End::Never("mlx.lock has none of it".into()));
+    }
+
+    #[test]
+    fn a_fold_that_was_cut_short_is_not_used() {
+        let part = |name: &str, member: &str, left_out: Option<&str>| {
+            let part = Part { name: name.into(), member: member.into(), ..parts(&[1.0]).remove(0) };
+            let record = PartRecord::new(&part, &took(1.0));
+            PartRecord { left_out: left_out.map(str::to_owned), ..record }
+        };
+        let records = [
+            part("a-fold1", "a", None),
+            part("b-fold1", "b", None),
+            part("a-fold2", "a", None),
+            part("b-fold2", "b", Some("no time")),
+        ];
+        let names: Vec<&str> = used(&records).iter().map(|part| part.name.as_str()).collect();
+        assert_eq!(names, ["a-fold1", "b-fold1"]);
+        assert_eq!(used(&records[..1]).len(), 1);
     }
 }
