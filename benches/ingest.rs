@@ -5,7 +5,7 @@
 //! polars and pandas; without it the table has mlx's line. Every reading is a process of its own, which
 //! says how long it read and its peak memory. `MLX_BENCH_ROUNDS` says how often, `MLX_THREADS` on how
 //! many cores. mlx infers kinds over the whole file, codes every text and digests the bytes; polars
-//! infers from the first rows and keeps texts as they are; pandas uses its Arrow reader.
+//! infers from the first rows and keeps texts as they are; pandas uses its own parser, as its Arrow reader refuses line breaks within cells.
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its answer")]
 
 use std::env::var;

@@ -45,7 +45,12 @@ fn lengths(file: &[u8]) -> Vec<usize> {
 fn a_run_that_was_killed_has_every_point_once() {
     let home = Home::new();
     project(&home);
-    // A long run, so that there is a middle; relative to where one is.
+    let epochs = 40;
+    // A long run, so that there is a middle.
+    let text =
+        home.read("churn/mlx.toml").replace("[model]\n", &format!("[model]\nepochs = {epochs}\n"));
+    home.write("churn/mlx.toml", text);
+    // The folder is relative to where one is.
     let mut child = start(&home, "train --tensorboard ../board");
     if reaches(&home, &mut child, 5) {
         child.kill().expect("killed");
@@ -57,7 +62,6 @@ fn a_run_that_was_killed_has_every_point_once() {
     assert_eq!(written.len(), 1, "{written:?}");
     let name = written[0].file_name().expect("a name").to_string_lossy().into_owned();
     assert!(name.starts_with("events.out.tfevents."), "{name}");
-    let epochs = 40;
     // The version, five steps an epoch (320 rows in batches of 64), the epochs.
     let bytes = std::fs::read(&written[0]).expect("a file");
     assert_eq!(lengths(&bytes).len(), 1 + 5 * epochs + epochs);
