@@ -1,43 +1,46 @@
 //! Lines of the terminal that are drawn again and again in place, below everything else that is said.
 //!
-//! A frame is written over the one before it in one piece, line by line, so nothing flickers; what
-//! is said in between goes above it. The width is asked for at every drawing: a window that was
-//! resized has another one, in which lines of the old width may take several rows.
+//! `indicatif` draws them, so that nothing flickers, and lifts them while something is said above. The
+//! width is asked for at every drawing: a window that was resized has another one.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Clears all from the cursor on.
-const CLEAR: &str = "\x1b[J";
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// What a terminal that tells no size is taken for, in columns and rows.
 const USUAL: (usize, usize) = (80, 24);
 
 /// The lines that are up on stderr. Clones share them: there is one terminal.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Frame(Arc<Mutex<Vec<String>>>);
+pub(super) struct Frame(Arc<Mutex<Option<ProgressBar>>>);
 
 impl Frame {
     /// Put these lines in the place of those that are up; none takes the frame away.
     pub(super) fn draw(&self, lines: Vec<String>) {
         let mut up = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if up.is_empty() && lines.is_empty() {
+        if lines.is_empty() {
+            if let Some(bar) = up.take() {
+                bar.finish_and_clear();
+            }
             return;
         }
         let (width, height) = size();
-        let lines = fit(lines, width, height);
-        let text = back(&up, width) + &written(&lines);
-        *up = lines;
-        write(&text);
+        let bar = up.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{msg}");
+            let style = style.expect("a template of one key is sound");
+            ProgressBar::new_spinner().with_style(style)
+        });
+        bar.set_message(fit(lines, width, height).join("\n"));
     }
 
     /// Say something, above the frame where one is up.
     pub(super) fn say(&self, text: &str) {
         let up = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if up.is_empty() {
-            return write(text);
+        match &*up {
+            Some(bar) => bar.suspend(|| write(text)),
+            None => write(text),
         }
-        write(&(back(&up, size().0) + CLEAR + text + &written(&up)));
     }
 }
 
@@ -63,20 +66,6 @@ fn fit(lines: Vec<String>, width: usize, height: usize) -> Vec<String> {
     lines.into_iter().take(height.saturating_sub(1)).map(cut).collect()
 }
 
-/// To where the frame begins.
-fn back(up: &[String], width: usize) -> String {
-    if up.is_empty() {
-        return String::new();
-    }
-    let rows: usize = up.iter().map(|line| line.chars().count().div_ceil(width).max(1)).sum();
-    format!("\r\x1b[{rows}A")
-}
-
-/// The lines, each clearing what is left of the one under it, and the last what is below.
-fn written(lines: &[String]) -> String {
-    lines.join("\x1b[K\n") + if lines.is_empty() { "" } else { "\x1b[K\n" } + CLEAR
-}
-
 fn write(text: &str) {
     // Nowhere is left to report that stderr is closed.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -88,15 +77,6 @@ mod tests {
 
     fn lines(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|&text| text.to_owned()).collect()
-    }
-
-    #[test]
-    fn a_frame_is_written_over_the_one_before_however_that_lies_now() {
-        assert_eq!(back(&[], 80), "");
-        assert_eq!(back(&lines(&["a", "", "bb"]), 80), "\r\u{1b}[3A");
-        // Of a window that became narrower: 79 columns lie in two rows of 40.
-        assert_eq!(back(&lines(&[&"x".repeat(79), "b"]), 40), "\r\u{1b}[3A");
-        assert_eq!(written(&lines(&["a", "b"])), "a\u{1b}[K\nb\u{1b}[K\n\u{1b}[J");
     }
 
     #[test]
