@@ -1,11 +1,16 @@
-//! A project around the user's own data: which task it is, which columns are meant, which
-//! types are in doubt, and what a model has to reach to be better than guessing.
+//! A project around the user's own data: which task it is, which columns are meant, which types are in
+//! doubt ([`doubt`]), and what a model has to reach to be better than guessing ([`gate`]).
+
+mod doubt;
+mod gate;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use self::doubt::doubt;
+use self::gate::{class_gate, forecast_gate, long_series, ranking_gate, wide_series};
 use super::{ColumnNote, DataContext, GateContext};
-use crate::data::{Column, ColumnKind, Layout, Table, Task, Values};
+use crate::data::{Column, Layout, Table, Task, Values};
 use crate::error::{Error, Result, closest};
 
 /// What the command line says about the data.
@@ -248,218 +253,12 @@ fn numbers(column: &Column) -> Result<&[f64]> {
     }
 }
 
-/// Better than guessing: ranked better than by chance, or right more often than always
-/// answering the largest class.
-fn class_gate(target: &Column, rows: usize) -> Result<GateContext> {
-    let classes = levels(target);
-    let labelled: usize = classes.values().sum();
-    match classes.len() {
-        0 => return Err(Error::user(format!("the column `{}` is empty", target.name))),
-        1 => {
-            let only = classes.keys().next().map_or("", String::as_str);
-            return Err(Error::user(format!(
-                "every row of `{}` says `{only}`: there is nothing to tell apart",
-                target.name
-            )));
-        }
-        2 => {
-            return Ok(GateContext {
-                metric: "auc",
-                bound: "min",
-                floor: 0.5,
-                why: "what guessing reaches; raise it to what you need".into(),
-            });
-        }
-        many if many > 200 && many * 10 > rows => {
-            return Err(Error::user(format!(
-                "`{}` has {many} different values in {rows} rows: that is no class",
-                target.name
-            ))
-            .hint("classification predicts one of a few classes; to forecast a number over time give `--time` and `--horizon`"));
-        }
-        _ => {}
-    }
-    let largest = classes.values().max().copied().unwrap_or(0);
-    Ok(GateContext {
-        metric: "accuracy",
-        bound: "min",
-        floor: (largest as f64 / labelled as f64 * 1000.0).floor() / 1000.0,
-        why: "what always answering the largest class reaches; raise it to what you need".into(),
-    })
-}
-
-/// Closer than each series' own median: a forecast that has learned anything is.
-fn forecast_gate(series: &[Vec<f64>]) -> Result<GateContext> {
-    let (mut error, mut count) = (0.0, 0_usize);
-    for values in series {
-        let mut sorted: Vec<_> = values.iter().copied().filter(|value| !value.is_nan()).collect();
-        sorted.sort_by(f64::total_cmp);
-        let Some(median) = sorted.get(sorted.len() / 2) else { continue };
-        error += sorted.iter().map(|value| (value - median).abs()).sum::<f64>();
-        count += sorted.len();
-    }
-    if count == 0 {
-        return Err(Error::user("there is no number to forecast in the data"));
-    }
-    Ok(GateContext {
-        metric: "mae",
-        bound: "max",
-        floor: round_up(error / count as f64),
-        why: "what always answering a series' median reaches; lower it to what you need".into(),
-    })
-}
-
-/// Three digits that matter, never below the value.
-fn round_up(value: f64) -> f64 {
-    if value <= 0.0 {
-        return value;
-    }
-    let unit = 10_f64.powf(value.log10().floor() - 2.0);
-    let rounded = (value / unit).ceil() * unit;
-    // What the multiplication left in the last bits: 0.30000000000000004.
-    format!("{rounded:.12}").parse().unwrap_or(rounded)
-}
-
-fn wide_series(table: &Table, time: &str, left_out: &[String]) -> Vec<Vec<f64>> {
-    table
-        .columns
-        .iter()
-        .filter(|column| column.name != time && !left_out.contains(&column.name))
-        .filter_map(|column| numbers(column).ok().map(<[f64]>::to_vec))
-        .collect()
-}
-
-fn long_series(table: &Table, values: &[f64], keys: &[String]) -> Vec<Vec<f64>> {
-    let keys: Vec<_> = keys.iter().filter_map(|key| table.column(key)).collect();
-    let mut series = BTreeMap::<Vec<u64>, Vec<f64>>::new();
-    for (row, value) in values.iter().enumerate() {
-        let key = keys
-            .iter()
-            .map(|column| match &column.values {
-                Values::Texts(texts) => u64::from(texts.codes[row]),
-                Values::Numbers(values) => values[row].to_bits(),
-                Values::Times(values) => values[row] as u64,
-            })
-            .collect();
-        series.entry(key).or_default().push(*value);
-    }
-    series.into_values().collect()
-}
-
-/// What a shuffled order reaches on average.
-fn ranking_gate(query: &Column, relevance: &Column) -> Result<GateContext> {
-    const TOP: usize = 5;
-    let relevance = numbers(relevance)?;
-    let mut queries = BTreeMap::<String, Vec<f64>>::new();
-    for (row, grade) in relevance.iter().enumerate() {
-        let key = match &query.values {
-            Values::Texts(texts) => texts.get(row).unwrap_or_default().to_owned(),
-            Values::Numbers(values) => values[row].to_string(),
-            Values::Times(values) => values[row].to_string(),
-        };
-        if !grade.is_nan() {
-            queries.entry(key).or_default().push(grade.exp2() - 1.0);
-        }
-    }
-    let discount = |rank: usize| 1.0 / (rank as f64 + 2.0).log2();
-    let (mut sum, mut count) = (0.0, 0);
-    for gains in queries.values_mut() {
-        gains.sort_by(|a, b| b.total_cmp(a));
-        let top = gains.len().min(TOP);
-        let best: f64 = (0..top).map(|rank| gains[rank] * discount(rank)).sum();
-        if best > 0.0 {
-            let mean = gains.iter().sum::<f64>() / gains.len() as f64;
-            sum += mean * (0..top).map(discount).sum::<f64>() / best;
-            count += 1;
-        }
-    }
-    if count == 0 {
-        return Err(Error::user("no query has a relevant row, so there is no order to learn"));
-    }
-    Ok(GateContext {
-        metric: "ndcg@5",
-        bound: "min",
-        floor: (sum / f64::from(count) * 1000.0).floor() / 1000.0,
-        why: "what a shuffled order reaches; raise it to what you need".into(),
-    })
-}
-
-/// A column whose type could as well be another, with the type that was chosen and why.
-fn doubt(column: &Column, rows: usize) -> Option<ColumnNote> {
-    let note = |kind, why: String| Some(ColumnNote { name: column.name.clone(), kind, why });
-    let levels = levels(column);
-    let filled: usize = levels.values().sum();
-    match levels.len() {
-        0 => return note("ignore", "empty in every row".into()),
-        1 if filled == rows => return note("ignore", "the same in every row".into()),
-        _ => {}
-    }
-    let distinct = levels.len();
-    match (&column.kind, &column.values) {
-        (ColumnKind::Id, _) => note(
-            "id",
-            "different in every row: it names rows, and nothing is learned from it".into(),
-        ),
-        (ColumnKind::Text, _) => {
-            note("text", "free text, left out; \"categorical\" would learn from it as it is".into())
-        }
-        (ColumnKind::Numeric, Values::Numbers(values)) => {
-            let present = || values.iter().copied().filter(|value| !value.is_nan());
-            if !present().all(|value| value.fract() == 0.0) {
-                return None;
-            }
-            let counts_rows =
-                distinct == rows && values.windows(2).all(|pair| pair[1] - pair[0] == 1.0);
-            if counts_rows {
-                return note("id", "counts the rows; \"numeric\" would learn from it".into());
-            }
-            if is_code(&column.name) {
-                return if distinct == rows {
-                    note("id", "whole numbers, different in every row, named like a key".into())
-                } else {
-                    note(
-                        "categorical",
-                        "digits, and the name speaks of a code rather than an amount".into(),
-                    )
-                };
-            }
-            if (3..=6).contains(&distinct) && rows > 50 {
-                let list = present().fold(Vec::new(), |mut seen: Vec<f64>, value| {
-                    if !seen.contains(&value) {
-                        seen.push(value);
-                    }
-                    seen
-                });
-                return note(
-                    "numeric",
-                    format!("only {} whole numbers; \"categorical\" if they are codes", list.len()),
-                );
-            }
-            None
-        }
-        (ColumnKind::Categorical, _) if distinct > 50 && distinct * 2 > rows => note(
-            "categorical",
-            format!("{distinct} different values in {rows} rows; \"ignore\" if they say little"),
-        ),
-        _ => None,
-    }
-}
-
-/// Names of what is written in digits and isn't an amount.
-fn is_code(name: &str) -> bool {
-    let name = name.to_lowercase();
-    let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).collect();
-    ["zip", "zipcode", "postcode", "postal", "plz", "code", "phone", "id", "sku", "isbn", "ean"]
-        .iter()
-        .any(|code| words.contains(code))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Dictionary;
+    use crate::data::{ColumnKind, Dictionary};
 
-    fn numeric(name: &str, values: &[f64]) -> Column {
+    pub(super) fn numeric(name: &str, values: &[f64]) -> Column {
         Column {
             name: name.into(),
             kind: ColumnKind::Numeric,
@@ -467,7 +266,7 @@ mod tests {
         }
     }
 
-    fn texts(name: &str, cells: &[&str]) -> Column {
+    pub(super) fn texts(name: &str, cells: &[&str]) -> Column {
         let texts: Dictionary = cells.iter().copied().map(Some).collect();
         Column { name: name.into(), kind: ColumnKind::Categorical, values: Values::Texts(texts) }
     }
@@ -492,30 +291,5 @@ mod tests {
         let own = OwnData { time: Some("t".into()), horizon: Some(1), ..own };
         assert_eq!(own.examine(None, &table).unwrap().task, Task::Forecasting);
         assert!(own.examine(Some(Task::Ranking), &table).is_err());
-    }
-
-    #[test]
-    fn gates_ask_for_more_than_guessing() {
-        let classes = texts("y", &["a", "a", "b", "c"]);
-        assert_eq!(class_gate(&classes, 4).unwrap().floor, 0.5);
-        assert!(class_gate(&texts("y", &["a", "a"]), 2).is_err());
-        assert_eq!(forecast_gate(&[vec![1.0, 2.0, 6.0], vec![f64::NAN]]).unwrap().floor, 1.67);
-
-        // One relevant row of two: first half of the time.
-        let query = texts("q", &["1", "1"]);
-        let floor = ranking_gate(&query, &numeric("grade", &[0.0, 1.0])).unwrap().floor;
-        let expected = f64::midpoint(1.0, 1.0 / 3_f64.log2());
-        assert!((floor - expected).abs() < 1e-3, "{floor}");
-    }
-
-    #[test]
-    fn only_doubtful_columns_are_written_down() {
-        let whole: Vec<f64> = (0..100).map(f64::from).collect();
-        assert_eq!(doubt(&numeric("row", &whole), 100).unwrap().kind, "id");
-        let codes: Vec<f64> = (0..100).map(|row| f64::from(row % 40)).collect();
-        assert_eq!(doubt(&numeric("zip", &codes), 100).unwrap().kind, "categorical");
-        assert_eq!(doubt(&numeric("age", &codes), 100), None);
-        assert_eq!(doubt(&numeric("empty", &[f64::NAN; 100]), 100).unwrap().kind, "ignore");
-        assert_eq!(doubt(&texts("plan", &["a", "b"]), 2), None);
     }
 }

@@ -19,7 +19,6 @@ pub(crate) mod lock;
 pub(crate) mod run;
 pub(crate) mod schedule;
 mod logistic;
-mod pace;
 pub(crate) mod settings;
 pub(crate) mod tensorboard;
 #[cfg(test)]

@@ -67,7 +67,11 @@ pub(crate) struct TensorBoard {
 
 /// Whether event files can be written below this folder, which is made where it is not there.
 pub(crate) fn check(dir: &Path) -> Result<()> {
-    let asked = |error: Error| error.context("--tensorboard");
+    let asked = |error: Error| {
+        error
+            .context("--tensorboard")
+            .hint("name a folder that can be written to: `--tensorboard DIR`")
+    };
     fs::create_dir_all(dir).map_err(|error| asked(Error::io("make", dir, &error)))?;
     tempfile::Builder::new()
         .prefix(".mlx-")

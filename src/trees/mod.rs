@@ -8,11 +8,6 @@
 //!
 //! This room knows numbers and codes; which column of a table is what is for its callers to say.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "ranking, forecasting and explanations join")
-)]
-
 mod bins;
 mod boost;
 mod flat;
