@@ -175,7 +175,7 @@ mod tests {
             crate::trees::Booster::new(Settings::default(), &columns, objective, random).unwrap();
         // No categories: two of the arrays are empty.
         booster.step(random);
-        let model = booster.into_model();
+        let model = booster.model().clone();
         let weights = to_weights(&model).unwrap();
         let bytes = safetensors::serialize(weights, None).unwrap();
         let read = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap();

@@ -45,14 +45,6 @@ struct Watched<'a> {
     objective: Box<dyn Objective + 'a>,
     cells: Cells,
     scores: Vec<f64>,
-    best: Best,
-}
-
-/// The round after which the watched loss was least.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Best {
-    pub rounds: usize,
-    pub loss: f64,
 }
 
 /// A round as it was done.
@@ -141,10 +133,9 @@ impl<'a> Booster<'a> {
         let cells = Cells::new(&self.model.bins, columns)?;
         let scores: Vec<f64> =
             self.model.start.iter().flat_map(|&start| vec![start; rows]).collect();
-        let best = Best { rounds: 0, loss: objective.loss(&scores) };
-        let mut watched = Watched { objective, cells, scores, best };
-        for (round, trees) in self.model.trees.chunks(self.model.outputs()).enumerate() {
-            watched.add(trees, round + 1);
+        let mut watched = Watched { objective, cells, scores };
+        for trees in self.model.trees.chunks(self.model.outputs()) {
+            watched.add(trees);
         }
         self.watched = Some(watched);
         Ok(())
@@ -193,7 +184,10 @@ impl<'a> Booster<'a> {
 
         let has_grown = trees.iter().any(|tree| !tree.nodes.is_empty());
         let rounds = self.model.rounds() + 1;
-        let watched_loss = self.watched.as_mut().map(|watched| watched.add(&trees, rounds));
+        let watched_loss = self.watched.as_mut().map(|watched| {
+            watched.add(&trees);
+            watched.objective.loss(&watched.scores)
+        });
         self.model.trees.extend(trees);
         Round { rounds, watched_loss, has_grown }
     }
@@ -201,11 +195,6 @@ impl<'a> Booster<'a> {
     /// The mean loss of the training rows.
     pub(crate) fn loss(&self) -> f64 {
         self.objective.loss(&self.scores)
-    }
-
-    /// When the watched loss was least.
-    pub(crate) fn best(&self) -> Option<Best> {
-        self.watched.as_ref().map(|watched| watched.best)
     }
 
     /// The answers for the watched rows, row by row, as [`Model::predict`] gives them.
@@ -222,10 +211,6 @@ impl<'a> Booster<'a> {
     /// The model so far.
     pub(crate) fn model(&self) -> &Model {
         &self.model
-    }
-
-    pub(crate) fn into_model(self) -> Model {
-        self.model
     }
 
     fn draw_rows(&self, random: &mut dyn RngCore) -> Option<Vec<u32>> {
@@ -268,8 +253,8 @@ impl<'a> Booster<'a> {
 }
 
 impl Watched<'_> {
-    /// Add a round's trees to the scores, and answer the loss.
-    fn add(&mut self, trees: &[Tree], rounds: usize) -> f64 {
+    /// Add a round's trees to the scores.
+    fn add(&mut self, trees: &[Tree]) {
         let rows = self.objective.rows();
         let cells = &self.cells;
         self.scores.par_chunks_mut(rows).zip(trees).for_each(|(scores, tree)| {
@@ -277,11 +262,6 @@ impl Watched<'_> {
                 cells.add(tree, chunk * CHUNK, scores.iter_mut());
             });
         });
-        let loss = self.objective.loss(&self.scores);
-        if loss < self.best.loss {
-            self.best = Best { rounds, loss };
-        }
-        loss
     }
 }
 

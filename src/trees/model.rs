@@ -48,14 +48,6 @@ impl Link {
     }
 }
 
-/// What a feature did for a model.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Importance {
-    /// By how much its splits brought down the approximated loss, twice over.
-    pub gain: f64,
-    pub splits: usize,
-}
-
 impl Model {
     /// The model of these parts, if they are of one; in words, why not. Trees split by features that there are.
     pub(super) fn of(
@@ -117,17 +109,6 @@ impl Model {
             },
         )?;
         Ok(scores)
-    }
-
-    /// By feature, what it did.
-    pub(crate) fn importances(&self) -> Vec<Importance> {
-        let mut importances = vec![Importance::default(); self.bins.len()];
-        for node in self.trees.iter().flat_map(|tree| &tree.nodes) {
-            let importance = &mut importances[node.feature as usize];
-            importance.gain += f64::from(node.gain);
-            importance.splits += 1;
-        }
-        importances
     }
 
     /// Columns are as many as features and equally long; how long.
