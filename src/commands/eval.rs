@@ -117,5 +117,6 @@ fn load(resolved: &Resolved, project: &Project) -> Result<Dataset> {
         settings: &settings.data,
         columns: &settings.columns,
         root: &project.root,
+        means: &project.means()?,
     })
 }

@@ -41,6 +41,7 @@ pub(crate) async fn run(
         settings: &settings.data,
         columns: &settings.columns,
         root: &project.root,
+        means: &project.means()?,
     })?;
     ui.note(&format!("checking {}/{} for {environment}", candidate.model, candidate.version));
     let loaded = Loaded::fetch(remote, candidate).await?;

@@ -1,18 +1,21 @@
 //! A project's data: read, checked against what the project says of it, and split three ways.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::cache::{About, Kept, Question};
+use super::demand;
 use super::numbers::number;
 use super::raw::{Raw, RawTable};
-use super::read::{Gathered, Kinds};
+use super::read::{Decide, Gathered, Kinds, Resolved};
+use super::settings::Split;
 use super::split::{self, Parts, Shares};
-use super::storage::Local;
+use super::storage::{Local, Storage as _};
 use super::table::{MISSING, MISSING_TIME, no_column};
 use super::texts::Levels;
 use super::{
-    Column, ColumnKind, DataSettings, Dataset, Dictionary, Layout, ReadOptions, SplitKind, Table,
-    Task, Values,
+    Column, ColumnKind, DataSettings, Dataset, Dictionary, Layout, Means, ReadOptions, Source,
+    SplitKind, Table, Task, Values,
 };
 use crate::error::{Error, Result, closest};
 
@@ -25,6 +28,7 @@ pub(crate) struct LoadRequest<'a> {
     pub columns: &'a BTreeMap<String, ColumnKind>,
     /// The folder that paths are relative to.
     pub root: &'a Path,
+    pub means: &'a Means,
 }
 
 /// Read the training file and the test file, where there is one, and hold rows out.
@@ -52,7 +56,7 @@ pub(crate) fn load(request: &LoadRequest<'_>) -> Result<Dataset> {
 pub(crate) struct Files {
     pub train: Table,
     pub test: Option<Table>,
-    pub sources: Vec<super::Source>,
+    pub sources: Vec<Source>,
     pub notices: Vec<String>,
 }
 
@@ -62,41 +66,120 @@ impl Files {
         let storage = Local { root: request.root.to_owned() };
         let mut options = ReadOptions::new(settings, request.columns);
         options.strict = true;
+        let names: Vec<&str> =
+            std::iter::once(&settings.train).chain(&settings.test).map(String::as_str).collect();
+        demand::check(&storage, &names, &options, request.means.free_bytes())?;
 
-        let decide = |beginning: &RawTable, file: &Path| {
-            check_settings(request, beginning, file)?;
-            Ok(kinds(request, beginning))
-        };
-        let name = Path::new(&settings.train);
-        let gathered = Gathered::read_deciding(&storage, name, &options, &decide)?;
-        let mut sources = gathered.sources.clone();
-        let resolved = gathered.resolve(&options)?;
-        let (train, mut notices) = (resolved.table, resolved.notices);
+        let mut read = Reading { request, storage: &storage, sources: vec![], notices: vec![] };
+        let train = read.train(&options)?;
         check_target(request, &train)?;
-
         let mut test = None;
         if let Some(name) = &settings.test {
             options.kinds = train.kinds();
-            let gathered = Gathered::read(&storage, &PathBuf::from(name), &options)?;
-            sources.extend(gathered.sources.iter().cloned());
-            let resolved = gathered.resolve(&options)?;
-            let table = like(&train, resolved.table, settings, &mut notices)?;
-            check_test(request, &train, &table, &mut notices)?;
+            let table = read.table(name, &options, None)?.table;
+            let table = like(&train, table, settings, &mut read.notices)?;
+            check_test(request, &train, &table, &mut read.notices)?;
             test = Some(table);
         }
+        let Reading { sources, notices, .. } = read;
         Ok(Self { train, test, sources, notices })
     }
 }
 
+/// Files on their way into tables, read or found in the cache.
+struct Reading<'a> {
+    request: &'a LoadRequest<'a>,
+    storage: &'a Local,
+    sources: Vec<Source>,
+    notices: Vec<String>,
+}
+
+impl Reading<'_> {
+    /// The training file, whose kinds are decided here.
+    fn train(&mut self, options: &ReadOptions) -> Result<Table> {
+        let request = self.request;
+        let decide = |beginning: &RawTable, file: &Path| {
+            let names: Vec<&str> =
+                beginning.columns.iter().map(|column| column.name.as_str()).collect();
+            check_settings(request, &names, file)?;
+            Ok(kinds(request, beginning))
+        };
+        let Resolved { table, notices } =
+            self.table(&request.settings.train, options, Some(&decide))?;
+        // A zone is said once, of the training file.
+        self.notices.extend(notices);
+        // Of what is kept from another day, today's settings may ask for something else.
+        let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        let first = table.origin.files.first().map_or(Path::new(""), |(file, _)| file);
+        check_settings(request, &names, first)?;
+        Ok(table)
+    }
+
+    fn table(
+        &mut self,
+        name: &str,
+        options: &ReadOptions,
+        decide: Option<&Decide<'_>>,
+    ) -> Result<Resolved> {
+        let question = Question {
+            storage: self.storage,
+            files: self.storage.find(Path::new(name))?,
+            how: serde_json::json!([
+                format!("{options:?}"),
+                decide.map(|_| (self.request.task, what_decides_kinds(self.request.settings))),
+            ]),
+        };
+        let cache = self.request.means.cache.as_ref();
+        if let Some(cache) = cache
+            && let Some(Kept { mut tables, about }) = cache.find(&question, &mut self.notices)
+            && let Some(table) = tables.pop()
+        {
+            self.sources.extend(about.sources);
+            return Ok(Resolved { table, notices: about.notices });
+        }
+        let as_told = |_: &RawTable, _: &Path| Ok(options.kinds.clone());
+        let gathered = Gathered::read_deciding(
+            self.storage,
+            Path::new(name),
+            options,
+            decide.unwrap_or(&as_told),
+        )?;
+        let (sources, is_text) = (gathered.sources.clone(), gathered.format.is_text());
+        let Resolved { table, notices } = gathered.resolve(options)?;
+        let about = About { sources, notices, more: serde_json::Value::Null };
+        let mut kept = Kept { tables: vec![table], about };
+        if let Some(cache) = cache.filter(|_| is_text) {
+            cache.keep(&question, &kept, &mut self.notices);
+        }
+        self.sources.extend(kept.about.sources);
+        let table = kept.tables.pop().ok_or_else(|| Error::bug("a table went missing"))?;
+        Ok(Resolved { table, notices: kept.about.notices })
+    }
+}
+
+/// The settings but for those that have no part in what the cells of a file become.
+fn what_decides_kinds(settings: &DataSettings) -> DataSettings {
+    let split = Split { time: settings.split.time.clone(), ..Split::default() };
+    DataSettings {
+        train: String::new(),
+        test: None,
+        split,
+        positive: None,
+        horizon: None,
+        frequency: None,
+        season: None,
+        ..settings.clone()
+    }
+}
+
 /// Everything that the settings name is there.
-fn check_settings(request: &LoadRequest<'_>, beginning: &RawTable, file: &Path) -> Result<()> {
+fn check_settings(request: &LoadRequest<'_>, names: &[&str], file: &Path) -> Result<()> {
     let settings = request.settings;
     let wide = request.task == Task::Forecasting && settings.layout == Layout::Wide;
     let say = |key: &str, why: &str, example: &str| {
         Error::user(format!("`data.{key}` is not set: {why}"))
             .hint(format!("name it in mlx.toml: `[data]` `{key} = {example}`"))
     };
-    let names: Vec<&str> = beginning.columns.iter().map(|column| column.name.as_str()).collect();
     if settings.label().is_empty() && !wide {
         let example = names.last().copied().unwrap_or("y");
         return Err(say("target", "the column to predict", &format!("\"{example}\"")));

@@ -4,15 +4,18 @@
 //! [`DataSettings`]; what was read for it, split three ways, is a [`Dataset`].
 
 pub(crate) mod axis;
+mod cache;
 mod cells;
 pub(crate) mod check;
 pub(crate) mod dataset;
+mod demand;
 mod digesting;
 pub(crate) mod season;
 mod formats;
 pub(crate) mod frame;
 mod infer;
 mod load;
+mod means;
 mod numbers;
 mod parts;
 mod print;
@@ -28,9 +31,11 @@ mod texts;
 mod time;
 mod write;
 
+pub(crate) use cache::Cache;
 pub(crate) use dataset::{Dataset, Source};
 pub(crate) use formats::{check_format, names_format};
 pub(crate) use load::{LoadRequest, load};
+pub(crate) use means::Means;
 pub(crate) use parts::{Work, files, read_in_parts};
 pub(crate) use read::{ReadOptions, read, read_with_sources};
 pub(crate) use series::{SeriesSet, TimeAxis};

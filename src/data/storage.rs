@@ -19,6 +19,9 @@ pub(crate) trait Storage {
     fn can_open_again(&self, name: &Path) -> bool;
 
     fn exists(&self, name: &Path) -> bool;
+
+    /// Where it lies as a file of this machine, which can be read from anywhere; no pipe does.
+    fn place(&self, name: &Path) -> Option<PathBuf>;
 }
 
 /// Files under a folder; `-` is standard input.
@@ -70,6 +73,10 @@ impl Storage for Local {
 
     fn exists(&self, name: &Path) -> bool {
         self.root.join(name).is_file()
+    }
+
+    fn place(&self, name: &Path) -> Option<PathBuf> {
+        self.can_open_again(name).then(|| self.root.join(name))
     }
 }
 
@@ -137,6 +144,8 @@ pub(crate) struct Input {
     pub name: PathBuf,
     /// The unpacked beginning: what formats and delimiters are told by.
     pub head: Vec<u8>,
+    /// The bytes are the file's own, as it stores them.
+    pub plain: bool,
     rest: Box<dyn Read + Send>,
     tally: Tally,
 }
@@ -181,7 +190,7 @@ impl Input {
             return Err(Error::file("read", name, "it is UTF-16 text")
                 .hint(format!("save it as UTF-8: `iconv -f UTF-16 -t UTF-8 {}`", name.display())));
         }
-        Ok(Self { name: name.to_owned(), head, rest, tally })
+        Ok(Self { name: name.to_owned(), head, plain: packing == Packing::Plain, rest, tally })
     }
 
     /// The digest of the stored bytes, once all are read.

@@ -51,6 +51,25 @@ impl Levels {
     pub(crate) fn contains(&self, text: &str) -> bool {
         self.iter().any(|level| level == text)
     }
+
+    /// All texts end to end, and where each ends.
+    pub(super) fn parts(&self) -> (&str, &[usize]) {
+        (&self.0.text, &self.0.ends)
+    }
+
+    /// Of texts end to end, by the length of each; `None` where the lengths are not theirs.
+    pub(super) fn from_parts(text: String, lengths: &[usize]) -> Option<Self> {
+        let mut ends = Vec::with_capacity(lengths.len());
+        let mut end = 0_usize;
+        for length in lengths {
+            end = end.checked_add(*length)?;
+            if !text.is_char_boundary(end) {
+                return None;
+            }
+            ends.push(end);
+        }
+        (end == text.len()).then(|| Self(Arc::new(Arena { text, ends })))
+    }
 }
 
 impl Index<usize> for Levels {

@@ -56,7 +56,7 @@ fn file(path: &str, content: &str, why: &str) -> TemplateFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{self, DataSettings, LoadRequest};
+    use crate::data::{self, DataSettings, LoadRequest, Means};
     use crate::scaffold::{Content, Context, ProjectContext, place, render};
 
     #[test]
@@ -77,8 +77,13 @@ mod tests {
             let settings: toml::Table = String::from_utf8_lossy(settings).parse().unwrap();
             assert_eq!(settings["project"]["owner"].as_str(), Some("\"a\" team"));
             let data: DataSettings = settings["data"].clone().try_into().unwrap();
-            let request =
-                LoadRequest { task, settings: &data, columns: &BTreeMap::new(), root: &folder };
+            let request = LoadRequest {
+                task,
+                settings: &data,
+                columns: &BTreeMap::new(),
+                root: &folder,
+                means: &Means::default(),
+            };
             let dataset = data::load(&request).unwrap();
             for (name, part) in
                 [("train", &dataset.train), ("valid", &dataset.valid), ("test", &dataset.test)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Layers;
 use crate::cli::Globals;
 use crate::cli::data::DataCheckArgs;
-use crate::data::{ColumnKind, DataSettings, Task};
+use crate::data::{ColumnKind, DataSettings, Means, Task};
 use crate::error::{Error, Result};
 
 pub(crate) struct DataCheckSettings {
@@ -18,17 +18,20 @@ pub(crate) struct DataCheckSettings {
     pub task: Option<Task>,
     pub data: DataSettings,
     pub columns: BTreeMap<String, ColumnKind>,
+    pub means: Means,
 }
 
 pub(crate) fn data_check(globals: &Globals, args: &DataCheckArgs) -> Result<DataCheckSettings> {
     let Some(file) = &args.file else {
         let project = super::project(globals, &args.set)?;
+        let means = project.means()?;
         let settings = project.settings;
         return Ok(DataCheckSettings {
             root: project.root,
             task: Some(settings.project.task),
             data: settings.data,
             columns: settings.columns,
+            means,
         });
     };
     let root = super::working_folder(globals)?;
@@ -38,16 +41,20 @@ pub(crate) fn data_check(globals: &Globals, args: &DataCheckArgs) -> Result<Data
         ..data
     };
     if let Some(project) = super::find_project(globals, &args.set)? {
+        let means = project.means()?;
         let settings = project.settings;
         return Ok(DataCheckSettings {
             root,
             task: Some(settings.project.task),
             data: named(settings.data),
             columns: settings.columns,
+            means,
         });
     }
     let Loose { data, columns } = loose(&args.set)?;
-    Ok(DataCheckSettings { root, task: task(&data), data: named(data), columns })
+    // Without a project there is no folder to keep anything in.
+    let means = super::means(None)?;
+    Ok(DataCheckSettings { root, task: task(&data), data: named(data), columns, means })
 }
 
 /// What `--set` says where there is no project.

@@ -25,8 +25,9 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::cli::Globals;
+use crate::data::{Cache, Means};
 use crate::error::{Error, Result};
-use crate::sys::folders;
+use crate::sys::{folders, memory};
 use crate::ui::UiSettings;
 
 pub(crate) use layers::{Layers, Origin};
@@ -49,6 +50,11 @@ impl Project {
     /// Where runs are kept.
     pub(crate) fn runs(&self) -> PathBuf {
         self.root.join(".mlx").join("runs")
+    }
+
+    /// What reading its data may use of the machine.
+    pub(crate) fn means(&self) -> Result<Means> {
+        means(Some(self.root.join(".mlx").join("cache")))
     }
 
     /// A key as whoever set it knows it: by a flag of its own, a variable, or its name.
@@ -112,6 +118,22 @@ fn user_registry() -> Result<Option<String>> {
 /// Where what can be fetched again is kept.
 pub(crate) fn cache_folder() -> Result<PathBuf> {
     env::path(env::CACHE).map_or_else(folders::cache, Ok)
+}
+
+/// What reading may use of the machine; `cache` is the folder for what needn't be read again.
+fn means(cache: Option<PathBuf>) -> Result<Means> {
+    /// Ten tables of a gigabyte or two.
+    const MOST: u64 = 20_000_000_000;
+    let size = |name: &str| {
+        let Some(text) = env::text(name) else { return Ok(None) };
+        memory::parse_bytes(&text).map(Some).ok_or_else(|| {
+            Error::user(format!("`{name}` is `{text}`, which is no size"))
+                .hint(format!("write a number and a unit: `{name}=8GB`"))
+        })
+    };
+    let most_bytes = size(env::DATA_CACHE)?.unwrap_or(MOST);
+    let memory_bytes = size(env::MEMORY)?;
+    Ok(Means { cache: cache.map(|folder| Cache { folder, most_bytes }), memory_bytes })
 }
 
 fn user_file() -> Result<PathBuf> {

@@ -31,9 +31,14 @@ impl Pending {
     }
 
     pub(crate) fn finish(self) -> Result<()> {
+        self.file.as_file().sync_all().map_err(|error| Error::io("write", &self.path, &error))?;
+        self.finish_unsynced()
+    }
+
+    /// The same, without waiting for the disk: for what is checked whenever it is read, and can be made again.
+    pub(crate) fn finish_unsynced(self) -> Result<()> {
         let Self { file, path } = self;
         let attempt = || -> std::io::Result<()> {
-            file.as_file().sync_all()?;
             // `tempfile` makes files that only their owner reads; an artefact is as readable as any other file.
             readable_by_all(file.as_file())?;
             file.persist(&path).map_err(|error| error.error)?;

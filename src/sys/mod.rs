@@ -7,6 +7,7 @@ pub(crate) mod folders;
 pub(crate) mod git;
 pub(crate) mod machine;
 pub(crate) mod memory;
+pub(crate) mod positional;
 pub(crate) mod random;
 pub(crate) mod secret;
 pub(crate) mod signals;

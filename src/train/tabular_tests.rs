@@ -9,7 +9,7 @@ use rand::Rng;
 use super::course::walk::{Ready, WalkEnd};
 use super::course::{self, Finished, Limits, Situation, Walk};
 use crate::data::{
-    Column, ColumnKind, DataSettings, Dataset, LoadRequest, Table, Task, Values, load,
+    Column, ColumnKind, DataSettings, Dataset, LoadRequest, Means, Table, Task, Values, load,
 };
 use crate::metrics::{accuracy, auc, log_loss, ndcg, ranked_queries, top_classes};
 use crate::model::{Example, Model, ModelSettings};
@@ -337,7 +337,16 @@ fn shared(set: &str) -> Option<PathBuf> {
 fn read(task: Task, set: &str, settings: &DataSettings) -> Option<Dataset> {
     let root = shared(set)?;
     let columns = BTreeMap::new();
-    Some(load(&LoadRequest { task, settings, columns: &columns, root: &root }).unwrap())
+    Some(
+        load(&LoadRequest {
+            task,
+            settings,
+            columns: &columns,
+            root: &root,
+            means: &Means::default(),
+        })
+        .unwrap(),
+    )
 }
 
 /// The figures of a known set: of the model, then of the logistic regression.

@@ -44,6 +44,7 @@ impl<'a> Training<'a> {
             settings: &settings.data,
             columns: &settings.columns,
             root: &project.root,
+            means: &project.means()?,
         })?;
         for notice in &dataset.notices {
             ui.note(notice);

@@ -1,7 +1,8 @@
 //! Parquet and Arrow IPC, through Arrow's record batches; and the way back.
 //!
 //! Row groups of Parquet, and the columns of a batch, are decoded on all cores; batches are put together
-//! in the order of the file. What a file has as a dictionary stays one.
+//! in the order of the file. What a file has as a dictionary stays one. A Parquet file whose rows are wanted
+//! some at a time is read from where it lies, a batch of each column, so that no part of it is ever whole in memory.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -14,18 +15,25 @@ use arrow_array::{
     TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Type;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
 use rayon::prelude::*;
 
-use super::check_names;
+use super::{Give, check_names};
 use crate::data::raw::{Raw, RawColumn, RawTable};
+use crate::data::read::Reading;
 use crate::data::storage::Input;
-use crate::data::table::MISSING_TIME;
-use crate::data::texts::Texts;
+use crate::data::table::{Dictionary, MISSING, MISSING_TIME};
+use crate::data::texts::{Levels, Texts};
 use crate::data::{Table, Values};
 use crate::error::{Error, Result};
+use crate::sys::positional::{Positional, Stream};
 
 /// The largest integer up to which every one is a float of its own.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -54,6 +62,173 @@ pub(super) fn parquet(input: Input) -> Result<RawTable> {
         parts.extend(group?);
     }
     stack(parts)
+}
+
+impl Length for Positional {
+    fn len(&self) -> u64 {
+        self.size()
+    }
+}
+
+impl ChunkReader for Positional {
+    type T = std::io::BufReader<Stream>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(std::io::BufReader::new(self.stream_at(start)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<bytes::Bytes> {
+        Ok(self.bytes_at(start, length)?.into())
+    }
+}
+
+/// What the columns of a Parquet file take in memory at the least: its texts may be a code each.
+pub(super) fn parquet_size(place: &Path) -> Result<f64, ParquetError> {
+    let file = Positional::open(place)?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+    let rows = metadata.metadata().file_metadata().num_rows() as f64;
+    let columns = metadata.parquet_schema().columns().iter();
+    let width = columns.map(|column| match column.physical_type() {
+        Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY | Type::BOOLEAN => 4.0,
+        Type::INT32 | Type::INT64 | Type::INT96 | Type::FLOAT | Type::DOUBLE => 8.0,
+    });
+    Ok(rows * width.sum::<f64>())
+}
+
+/// The rows of a Parquet file some batches at a time; see [`super::read_in_parts`].
+pub(super) fn parquet_in_parts(
+    name: &Path,
+    place: &Path,
+    reading: &mut Reading<'_>,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+    give: &mut Give<'_>,
+) -> Result<()> {
+    let mut batches = Batches::open(name, place, wanted)?;
+    let mut wave = batches.next_wave()?;
+    if let Some(first) = wave.first() {
+        reading.kinds(first, name)?;
+    }
+    let mut rows = 0;
+    while !wave.is_empty() {
+        let numbered = wave.into_iter().map(|table| {
+            rows += table.rows;
+            (rows - table.rows, table)
+        });
+        let numbered = numbered.collect();
+        // The next are decoded while these are worked on.
+        let (next, given) = rayon::join(|| batches.next_wave(), || give(numbered));
+        given?;
+        wave = next?;
+    }
+    Ok(())
+}
+
+/// A Parquet file, read from where it lies.
+struct Batches<'a> {
+    name: &'a Path,
+    file: Positional,
+    metadata: ArrowReaderMetadata,
+    /// Whether the cells of each column are wanted.
+    wanted: Vec<bool>,
+    /// The row group that comes next, and how many rows of the one before are still to come.
+    group: usize,
+    left: usize,
+    /// A reader for each column that is wanted, of the row group before the next.
+    readers: Vec<(usize, ParquetRecordBatchReader)>,
+}
+
+impl<'a> Batches<'a> {
+    /// Rows of a batch: enough to be worth another thread, few enough that a hundred columns of them are little.
+    const ROWS: usize = 1 << 14;
+
+    fn open(name: &'a Path, place: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Self> {
+        let file = Positional::open(place).map_err(|error| Error::io("read", name, &error))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+            .map_err(|error| damaged(name, "Parquet", &error))?;
+        let fields = metadata.schema().fields();
+        check_names(name, fields.iter().map(|field| field.name().as_str()))?;
+        let wanted = fields.iter().map(|field| wanted(field.name())).collect();
+        Ok(Self { name, file, metadata, wanted, group: 0, left: 0, readers: Vec::new() })
+    }
+
+    /// As many batches as keep all cores busy; none at the end.
+    fn next_wave(&mut self) -> Result<Vec<RawTable>> {
+        while self.left == 0 {
+            if self.group == self.metadata.metadata().num_row_groups() {
+                return Ok(Vec::new());
+            }
+            self.open_group()?;
+        }
+        let most = self.left.div_ceil(Self::ROWS).min(2 * rayon::current_num_threads());
+        let sizes: Vec<usize> =
+            (0..most).map(|at| Self::ROWS.min(self.left - at * Self::ROWS)).collect();
+        self.left -= sizes.iter().sum::<usize>();
+
+        let schema = self.metadata.schema().clone();
+        let name = self.name;
+        let read =
+            |(at, reader): &mut (usize, ParquetRecordBatchReader)| -> Result<Vec<RawColumn>> {
+                let field = schema.field(*at);
+                let mut parts = Vec::with_capacity(sizes.len());
+                for &size in &sizes {
+                    let batch = match reader.next() {
+                        Some(Ok(batch)) if batch.num_rows() == size => batch,
+                        Some(Err(error)) => return Err(damaged(name, "Parquet", &error)),
+                        _ => {
+                            let why = format!(
+                                "column `{}` has not as many rows as its row group",
+                                field.name()
+                            );
+                            return Err(damaged(name, "Parquet", &why));
+                        }
+                    };
+                    parts.push(column(name, field, batch.column(0))?);
+                }
+                Ok(parts)
+            };
+        let columns: Vec<Result<Vec<RawColumn>>> = self.readers.par_iter_mut().map(read).collect();
+        let mut columns: Vec<std::vec::IntoIter<RawColumn>> =
+            columns.into_iter().map(|parts| parts.map(Vec::into_iter)).collect::<Result<_>>()?;
+        let table = |&rows: &usize| {
+            let mut read = columns.iter_mut();
+            let fields = schema.fields().iter().zip(&self.wanted);
+            let columns = fields.map(|(field, wanted)| {
+                let own = if *wanted { read.next().and_then(Iterator::next) } else { None };
+                own.unwrap_or_else(|| unread(field.name(), rows))
+            });
+            RawTable { columns: columns.collect(), rows, decimal: None }
+        };
+        Ok(sizes.iter().map(table).collect())
+    }
+
+    fn open_group(&mut self) -> Result<()> {
+        let group = self.group;
+        let rows = self.metadata.metadata().row_group(group).num_rows();
+        let open = |at: usize| {
+            let roots = ProjectionMask::roots(self.metadata.parquet_schema(), [at]);
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+                self.file.clone(),
+                self.metadata.clone(),
+            );
+            let reader = builder
+                .with_row_groups(vec![group])
+                .with_projection(roots)
+                .with_batch_size(Self::ROWS);
+            let reader = reader.build().map_err(|error| damaged(self.name, "Parquet", &error))?;
+            Ok((at, reader))
+        };
+        let wanted = (0..self.wanted.len()).filter(|&at| self.wanted[at]);
+        self.readers = wanted.map(open).collect::<Result<_>>()?;
+        self.left = usize::try_from(rows).unwrap_or(0);
+        self.group += 1;
+        Ok(())
+    }
+}
+
+/// A column that was passed over.
+fn unread(name: &str, rows: usize) -> RawColumn {
+    let texts = Dictionary { codes: vec![MISSING; rows], levels: Levels::default() };
+    RawColumn { name: name.to_owned(), raw: Raw::Texts(texts), text: false }
 }
 
 pub(super) fn ipc(input: Input) -> Result<RawTable> {
@@ -303,6 +478,8 @@ mod tests {
         let table =
             crate::data::read(&file, &crate::data::ReadOptions::default()).expect("a table");
         assert_eq!(table.rows, 1000);
+        // Eight bytes of a number and four of a code at the least.
+        assert!(parquet_size(&file).is_ok_and(|size| (size - 12_000.0).abs() < 1e-9));
         let Values::Texts(names) = &table.columns[0].values else { panic!("texts") };
         assert_eq!(names.get(777), Some("n10"));
         let Values::Texts(x) = &table.columns[1].values else { panic!("it counts the rows") };

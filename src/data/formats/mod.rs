@@ -103,6 +103,23 @@ impl Format {
         }
     }
 
+    /// What the columns of a file take in memory at the least, where the file itself says it.
+    pub(crate) fn stated_size(self, place: &Path) -> Option<f64> {
+        match self {
+            Self::Parquet => arrow::parquet_size(place).ok(),
+            Self::Csv | Self::JsonLines | Self::Arrow | Self::Svmlight => None,
+        }
+    }
+
+    /// Whether a file of this format is a text, in which every value has to be found and understood.
+    pub(crate) fn is_text(self) -> bool {
+        match self {
+            Self::Csv | Self::JsonLines => true,
+            // Others are columns already, or, as svmlight's, have a second file beside them.
+            Self::Parquet | Self::Arrow | Self::Svmlight => false,
+        }
+    }
+
     pub(crate) fn read(
         self,
         input: Input,
@@ -126,27 +143,42 @@ impl Format {
     }
 }
 
-/// The rows of a file some at a time where its format allows it, else all at once; see
-/// [`csv::read_in_parts`].
+/// Takes tables that follow each other, each with the number of its first row.
+pub(crate) type Give<'a> = dyn FnMut(Vec<(usize, RawTable)>) -> Result<()> + Send + 'a;
+
+/// The rows of a file some at a time where its format allows it, else all at once, in the order of the file.
+/// Columns that `wanted` doesn't name are there without their cells.
 pub(crate) fn read_in_parts(
     input: Input,
     storage: &dyn Storage,
     reading: &mut Reading<'_>,
     wanted: &(dyn Fn(&str) -> bool + Sync),
-    give: &mut csv::Give<'_>,
+    give: &mut Give<'_>,
 ) -> Result<()> {
     let format = Format::detect(&input, reading.options)?;
-    if format != Format::Csv {
-        give(vec![(0, format.read(input, storage, reading)?)])?;
-        return Ok(());
-    }
     let name = input.name.clone();
     let mut rows = 0;
-    csv::read_in_parts(input, reading, wanted, &mut |tables| {
+    let mut counted = |tables: Vec<(usize, RawTable)>| {
         rows += tables.iter().map(|(_, table)| table.rows).sum::<usize>();
         give(tables)
-    })?;
+    };
+    match (format, storage.place(&name).filter(|_| input.plain)) {
+        (Format::Csv, _) => csv::read_in_parts(input, reading, wanted, &mut counted)?,
+        (Format::Parquet, Some(place)) => {
+            arrow::parquet_in_parts(&name, &place, reading, wanted, &mut counted)?;
+        }
+        _ => counted(vec![(0, format.read(input, storage, reading)?)])?,
+    }
     if rows == 0 { Err(no_rows(&name)) } else { Ok(()) }
+}
+
+/// What the beginning of a text holds: how many bytes, and their rows, all as texts; `None` where none of it
+/// can be read alone.
+pub(crate) fn beginning(input: &Input, options: &ReadOptions) -> Option<(usize, RawTable)> {
+    match Format::detect(input, options).ok()? {
+        Format::Csv => csv::beginning(&input.head, options),
+        _ => None,
+    }
 }
 
 fn no_rows(name: &Path) -> Error {

@@ -4,6 +4,7 @@ mod completions;
 mod config;
 mod course;
 mod data_check;
+mod data_cache;
 mod doctor;
 mod eval;
 mod gate;

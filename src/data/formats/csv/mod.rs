@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use self::blocks::Blocks;
 use self::fields::Fields;
 use self::part::{Cells, Fault, FaultKind, Part, PartColumn, Plan, line_breaks};
-use super::check_names;
+use super::{Give, check_names};
 use crate::data::cells::Missing;
 use crate::data::infer::{Guessing, why_an_id};
 use crate::data::raw::{Raw, RawColumn, RawTable};
@@ -91,8 +91,27 @@ pub(super) fn read_in_parts(
     })
 }
 
-/// Takes tables that follow each other, each with the number of its first row.
-pub(crate) type Give<'a> = dyn FnMut(Vec<(usize, RawTable)>) -> Result<()> + Send + 'a;
+/// The whole rows in the beginning of a file, all as texts, and how many bytes they are; `None` where that
+/// beginning can't be read, whatever the reason.
+pub(super) fn beginning(start: &[u8], options: &ReadOptions) -> Option<(usize, RawTable)> {
+    let delimiter = delimiter(start, options).ok()?;
+    // The last row may be cut off.
+    let whole = &start[..=memchr::memrchr(b'\n', start)?];
+    let mut blocks = Blocks::new(whole, delimiter, whole.len() + 1);
+    let name = Path::new("");
+    let Head { names, first, lines } = head(name, &mut blocks, delimiter).ok()??;
+    let missing = Missing::new(&options.missing);
+    let clock = Clock::new(None, false).ok()?;
+    let mut cells = Cells { delimiter, plans: Vec::new(), missing, decimal: None, clock };
+    let rows = Growing::new(name, names, lines).sample(&mut cells, &first).ok()?;
+    // A sample is the first of these rows; they are of one length as far as anybody knows.
+    let mut fields = Fields::new(&first, delimiter);
+    for _ in 0..rows.rows {
+        fields.next_row();
+        while !fields.next_cell().1 {}
+    }
+    Some((fields.position(), rows))
+}
 
 fn delimiter(head: &[u8], options: &ReadOptions) -> Result<u8> {
     match options.delimiter {
