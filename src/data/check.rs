@@ -45,7 +45,7 @@ pub(crate) struct SplitReport {
 pub(crate) struct ColumnReport {
     pub name: String,
     pub kind: ColumnKind,
-    /// `target`, `id`, `time`, `series`, `query`, `feature` or `unused`.
+    /// `target`, `id`, `time`, `series`, `known future`, `static`, `query`, `feature` or `unused`.
     pub role: &'static str,
     /// The share of rows without a value.
     pub missing: f64,
@@ -162,6 +162,10 @@ fn role(
     let among = |names: &[String]| names.iter().any(|other| other == name);
     if settings.time.as_deref() == Some(name) && task == Task::Forecasting {
         "time"
+    } else if task == Task::Forecasting && among(&settings.known_future) {
+        "known future"
+    } else if task == Task::Forecasting && among(&settings.static_columns) {
+        "static"
     } else if wide && column.kind == ColumnKind::Numeric || !wide && settings.label() == name {
         "target"
     } else if among(&settings.series) {

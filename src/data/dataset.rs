@@ -58,8 +58,8 @@ pub(super) fn features(table: &Table, settings: &DataSettings, task: Task) -> Ve
     match task {
         Task::Classification => {}
         Task::Forecasting => {
-            taken.extend(settings.series.iter().map(String::as_str));
-            taken.extend(settings.time.as_deref());
+            let named = settings.known_future.iter().chain(&settings.static_columns);
+            return named.cloned().collect();
         }
         Task::Ranking => {
             taken.extend(settings.query.as_deref());

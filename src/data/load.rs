@@ -6,7 +6,7 @@ use std::path::Path;
 use super::cache::{About, Kept, Question};
 use super::demand;
 use super::numbers::number;
-use super::raw::{Raw, RawTable};
+use super::raw::{Raw, RawColumn, RawTable};
 use super::read::{Decide, Gathered, Kinds, Resolved};
 use super::settings::Split;
 use super::split::{self, Parts, Shares};
@@ -73,6 +73,9 @@ impl Files {
         let mut read = Reading { request, storage: &storage, sources: vec![], notices: vec![] };
         let train = read.train(&options)?;
         check_target(request, &train)?;
+        if request.task == Task::Forecasting {
+            check_covariates(settings, &train)?;
+        }
         let mut test = None;
         if let Some(name) = &settings.test {
             options.kinds = train.kinds();
@@ -208,9 +211,13 @@ fn check_settings(request: &LoadRequest<'_>, names: &[&str], file: &Path) -> Res
     wanted.extend(settings.time.as_deref());
     wanted.extend(settings.query.as_deref());
     wanted.extend(settings.known_future.iter().map(String::as_str));
+    wanted.extend(settings.static_columns.iter().map(String::as_str));
     wanted.extend(settings.split.group.as_deref());
     wanted.extend(settings.split.time.as_deref());
     wanted.extend(request.columns.keys().map(String::as_str));
+    if request.task == Task::Forecasting {
+        check_covariate_roles(settings)?;
+    }
     let file = file.display().to_string();
     for name in wanted {
         if !names.contains(&name) {
@@ -225,6 +232,50 @@ fn check_settings(request: &LoadRequest<'_>, names: &[&str], file: &Path) -> Res
             settings.split.test, settings.split.valid
         ))
         .hint("shares are between 0 and 1, such as `split = { test = 0.2, valid = 0.1 }`"));
+    }
+    Ok(())
+}
+
+/// A covariate plays no other part, and is named once.
+fn check_covariate_roles(settings: &DataSettings) -> Result<()> {
+    let named = settings.known_future.iter().chain(&settings.static_columns);
+    for (at, name) in named.clone().enumerate() {
+        let part = if *name == settings.target {
+            "the target"
+        } else if settings.time.as_ref() == Some(name) {
+            "the time"
+        } else if settings.series.contains(name) {
+            "one of data.series"
+        } else if settings.id.contains(name) {
+            "one of data.id"
+        } else if named.clone().take(at).any(|other| other == name) {
+            "named twice"
+        } else {
+            continue;
+        };
+        let key = if at < settings.known_future.len() { "known_future" } else { "static" };
+        return Err(Error::user(format!("data.{key} names `{name}`, which is {part}"))
+            .hint("a covariate is a column of its own, and is in one of data.known_future and data.static"));
+    }
+    Ok(())
+}
+
+/// Covariates are numbers, names or truths.
+fn check_covariates(settings: &DataSettings, train: &Table) -> Result<()> {
+    let known = settings.known_future.iter().map(|name| ("known_future", name));
+    let fixed = settings.static_columns.iter().map(|name| ("static", name));
+    for (key, name) in known.chain(fixed) {
+        let kind = train.require(name)?.kind;
+        let what = match kind {
+            ColumnKind::Numeric | ColumnKind::Categorical | ColumnKind::Boolean => continue,
+            ColumnKind::Ignore => "is left out",
+            ColumnKind::Timestamp => "holds times",
+            ColumnKind::Text => "reads like free text",
+            ColumnKind::Id => "reads like an id",
+        };
+        return Err(Error::user(format!("data.{key} names `{name}`, which {what}")).hint(format!(
+            "covariates are numbers, names or booleans: say which under [columns], such as: {name} = \"categorical\", or leave it out of data.{key}"
+        )));
     }
     Ok(())
 }
@@ -263,7 +314,8 @@ fn kinds(request: &LoadRequest<'_>, raw: &RawTable) -> Kinds {
             kinds.insert(label, ColumnKind::Numeric);
         }
         Task::Forecasting => {
-            for column in &raw.columns {
+            let is_series = |column: &&RawColumn| !settings.known_future.contains(&column.name);
+            for column in raw.columns.iter().filter(is_series) {
                 kinds.entry(column.name.clone()).or_insert(ColumnKind::Numeric);
             }
         }

@@ -38,7 +38,7 @@ pub(crate) use load::{LoadRequest, load};
 pub(crate) use means::Means;
 pub(crate) use parts::{Work, files, read_in_parts};
 pub(crate) use read::{ReadOptions, read, read_with_sources};
-pub(crate) use series::{SeriesSet, TimeAxis};
+pub(crate) use series::{Covariate, Covariates, SeriesSet, TimeAxis};
 pub(crate) use settings::{ColumnKind, DataSettings, Layout, SplitKind, Task};
 pub(crate) use table::{Column, Dictionary, Table, Values};
 pub(crate) use write::{Writer, write};

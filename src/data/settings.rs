@@ -91,10 +91,16 @@ pub(crate) struct DataSettings {
     pub season: Option<usize>,
     /// Forecasting: `long` has one row a series and time, `wide` one column a series.
     pub layout: Layout,
-    /// Forecasting: columns whose future is known when the forecast is made.
+    /// Forecasting: columns whose future is known when the forecast is made, such as promotions,
+    /// holidays and prices: numbers, booleans or names.
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(with = "OneOrMany")]
     pub known_future: Vec<String>,
+    /// Forecasting: static covariates, columns that stay the same within a series, such as the region
+    /// of a shop: numbers, booleans or names.
+    #[serde(rename = "static", deserialize_with = "one_or_many")]
+    #[schemars(with = "OneOrMany")]
+    pub static_columns: Vec<String>,
 
     /// Ranking: the column that groups rows into one query's candidates.
     pub query: Option<String>,

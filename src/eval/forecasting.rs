@@ -294,6 +294,7 @@ mod tests {
                 vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0],
                 vec![10.0, 10.0, 10.0, gap, 20.0],
             ],
+            covariates: crate::data::Covariates::default(),
         }
     }
 

@@ -146,6 +146,7 @@ fn forecasting(
             None => "the input holds no observed value to forecast from".to_owned(),
         }));
     }
+    model.check_future(&set, &origins)?;
     let forecasts = model.forecast(&set, &origins)?;
     Ok(forecast_columns(&set, &model.spec.data, forecasts, rolling.is_some()))
 }
@@ -280,6 +281,7 @@ mod tests {
             keys: vec![vec!["a".into()], vec!["b".into()], vec!["c".into()]],
             start: vec![0, 2, 0],
             values: vec![vec![1.0; 8], vec![1.0, 1.0, f64::NAN], vec![f64::NAN; 2]],
+            covariates: crate::data::Covariates::default(),
         }
     }
 

@@ -14,7 +14,8 @@ use super::contents::{EXAMPLE, EXAMPLE_INPUT, Stored};
 use super::features::Features;
 use super::{ForecastingModel, Model};
 use crate::data::{
-    Column, ColumnKind, Dictionary, Layout, ReadOptions, SeriesSet, Table, TimeAxis, Values, frame,
+    Column, ColumnKind, Covariate, Dictionary, Layout, ReadOptions, SeriesSet, Table, TimeAxis,
+    Values, frame,
 };
 use crate::error::{Error, Result};
 
@@ -224,48 +225,85 @@ fn few_rows(train: &Table, features: &Features, query: Option<&str>) -> Table {
     train.pick(&rows, is_read)
 }
 
-/// The last window of one series: all that its forecast reads.
+/// The last window of one series: all that its forecast reads. Where that is also what is known of its
+/// future, the window ends a horizon earlier, and the rows after it hold no target.
 fn history(model: &ForecastingModel, train: &Table) -> Result<Table> {
     let set = model.series(&[train])?;
     // What lies before fills gaps in the first season of the window.
     let window = (model.spec.look_back() + model.spec.season) as i64;
-    let length = |series: &usize| (set.end(*series) - set.start[*series]).min(window);
+    let ahead = if set.covariates.known.is_empty() { 0 } else { model.horizon() as i64 };
+    let length = |series: &usize| (set.end(*series) - set.start[*series]).min(window + ahead);
     let longest = (0..set.len()).map(|series| length(&series)).max().unwrap_or(0);
     let series = (0..set.len())
         .find(|series| longest > 0 && length(series) == longest)
         .ok_or_else(|| Error::user("the training data holds no value to forecast from"))?;
     let end = set.end(series);
+    let first = end - longest;
+    let mut origin = (end - ahead).max(first + 1);
+    // The last value before the origin is where the forecast is made from.
+    while origin < end && set.at(series, origin - 1).is_nan() {
+        origin += 1;
+    }
+    let seen = |series: usize, index: i64| {
+        if index < origin { set.at(series, index) } else { f64::NAN }
+    };
     let data = &model.spec.data;
-    let steps = || end - longest..end;
     let time = data.time.as_deref().unwrap_or_default();
     Ok(match data.layout {
         Layout::Long => {
-            let seen: Vec<i64> = steps().filter(|&index| !set.at(series, index).is_nan()).collect();
+            let has_row =
+                |index: &i64| !seen(series, *index).is_nan() || set.is_given(series, *index);
+            let indices: Vec<i64> = (first..end).filter(has_row).collect();
             let mut columns: Vec<Column> = set
                 .key_names
                 .iter()
                 .zip(&set.keys[series])
-                .map(|(name, key)| names(name, vec![0; seen.len()], vec![key.clone()]))
+                .map(|(name, key)| names(name, vec![0; indices.len()], vec![key.clone()]))
                 .collect();
-            columns.push(times(&set, time, &seen));
+            columns.push(times(&set, time, &indices));
+            columns.extend(covariates(&set, series, &indices));
             columns.push(numbers(
                 &data.target,
-                seen.iter().map(|&index| set.at(series, index)).collect(),
+                indices.iter().map(|&index| seen(series, index)).collect(),
             ));
-            Table { columns, rows: seen.len(), ..Table::default() }
+            Table { columns, rows: indices.len(), ..Table::default() }
         }
         Layout::Wide => {
-            let indices: Vec<i64> = steps().collect();
+            let indices: Vec<i64> = (first..end).collect();
             let mut columns = vec![times(&set, time, &indices)];
+            columns.extend(covariates(&set, series, &indices));
             // Series that the project names have to be there; of unnamed ones any will do.
             let taken = (0..set.len()).filter(|&other| other == series || !data.series.is_empty());
             columns.extend(taken.map(|series| {
-                let values = indices.iter().map(|&index| set.at(series, index)).collect();
+                let values = indices.iter().map(|&index| seen(series, index)).collect();
                 numbers(&set.keys[series][0], values)
             }));
             Table { columns, rows: indices.len(), ..Table::default() }
         }
     })
+}
+
+/// What is known of a series beside its values.
+fn covariates(set: &SeriesSet, series: usize, indices: &[i64]) -> Vec<Column> {
+    let all = &set.covariates;
+    let known = all.known.iter().enumerate().map(|(at, column)| {
+        covariate(column, indices.iter().map(|&index| set.known_at(at, series, index)).collect())
+    });
+    let fixed = all.fixed.iter();
+    let fixed = fixed.map(|column| covariate(column, vec![column.values[series]; indices.len()]));
+    known.chain(fixed).collect()
+}
+
+fn covariate<T>(column: &Covariate<T>, values: Vec<f64>) -> Column {
+    let texts = values.iter().map(|&value| column.level(value)).collect::<Dictionary>();
+    match column.levels {
+        None => numbers(&column.column, values),
+        Some(_) => Column {
+            name: column.column.clone(),
+            kind: ColumnKind::Categorical,
+            values: Values::Texts(texts),
+        },
+    }
 }
 
 fn times(set: &SeriesSet, name: &str, indices: &[i64]) -> Column {

@@ -1,8 +1,10 @@
 //! The forecasting model: members that each forecast every series, and their weighted mean.
 
+pub(crate) mod effects;
 pub(crate) mod lags;
 pub(crate) mod member;
 pub(crate) mod net;
+pub(crate) mod readings;
 pub(crate) mod theta;
 pub(crate) mod window;
 
@@ -16,8 +18,10 @@ use crate::data::{ColumnKind, DataSettings, SeriesSet, Table, TimeAxis};
 use crate::error::{Error, Result};
 use crate::model::Forecasts;
 
+pub(crate) use effects::{EffectSpec, Effects};
 pub(crate) use member::{Body, Levels, Member, MemberSpec, Term};
 pub(crate) use net::{LEVELS, MEDIAN};
+pub(crate) use readings::Readings;
 pub(crate) use window::{Scale, Window};
 
 /// What `mlx/model.json` holds of a forecasting model.
@@ -31,6 +35,13 @@ pub(crate) struct Spec {
     pub axis: TimeAxis,
     pub horizon: usize,
     pub season: usize,
+    /// How covariates are read.
+    #[serde(default)]
+    pub readings: Readings,
+    /// What covariates add to every series, where a regression found that they do. Members forecast
+    /// what is left without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<EffectSpec>,
     /// In the order of training.
     pub members: Vec<MemberSpec>,
     /// How much wider than the members say each interval has to be to hold its share of what validation
@@ -43,6 +54,12 @@ pub(crate) struct Spec {
 impl Spec {
     /// How many steps before a forecast are read.
     pub(crate) fn look_back(&self) -> usize {
+        // The size that an effect is measured in is that of the steps before.
+        let sized = self.effects.as_ref().map_or(0, |_| member::band_reach(self.season));
+        self.members_look_back() + sized
+    }
+
+    fn members_look_back(&self) -> usize {
         self.members.iter().map(|member| member.body.look_back(self.season)).max().unwrap_or(1)
     }
 }
@@ -52,6 +69,7 @@ pub(crate) struct ForecastingModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
     members: Vec<Member>,
+    effects: Option<Effects>,
 }
 
 impl ForecastingModel {
@@ -69,12 +87,14 @@ impl ForecastingModel {
         if !sound {
             return Err(member::contradiction());
         }
+        let effects = spec.effects.as_ref();
+        let effects = effects.map(|own| Effects::new(own, &spec.readings, &weights)).transpose()?;
         let members = spec
             .members
             .iter()
             .map(|member| Member::new(member, &weights, spec.horizon, spec.season))
             .collect::<Result<_>>()?;
-        Ok(Self { spec, weights, members })
+        Ok(Self { spec, weights, members, effects })
     }
 
     pub(crate) fn horizon(&self) -> usize {
@@ -90,7 +110,15 @@ impl ForecastingModel {
         SeriesSet::from_tables(tables, &self.spec.data, Some(&self.spec.axis))
     }
 
-    /// Forecasts of `(series, time index of the first step)`, from the values before that index only.
+    /// What the forecasts from these `(series, time index of the first step)` need to know of their
+    /// future is there.
+    pub(crate) fn check_future(&self, set: &SeriesSet, origins: &[(usize, i64)]) -> Result<()> {
+        let Spec { readings, data, horizon, .. } = &self.spec;
+        readings::check_future(set, readings, data, origins, *horizon)
+    }
+
+    /// Forecasts of `(series, time index of the first step)`, from the values before that index and
+    /// the covariates of the forecast's own steps; a covariate that is missing there is as if it were usual.
     pub(crate) fn forecast(&self, set: &SeriesSet, origins: &[(usize, i64)]) -> Result<Forecasts> {
         let mut forecasts = Forecasts {
             levels: LEVELS.to_vec(),
@@ -135,15 +163,25 @@ impl ForecastingModel {
     /// The values of all levels at each step, rising; none where the series has no value before `index`.
     pub(crate) fn levels(&self, set: &SeriesSet, series: usize, index: i64) -> Option<Levels> {
         let mut mean = vec![[0.0; LEVELS.len()]; self.spec.horizon];
+        // What fills gaps in the first season of the look-back lies a season before it.
+        let steps = self.spec.members_look_back() + self.spec.season;
+        let plain = match &self.effects {
+            Some(effects) => Some(effects.before(set, series, index, steps)?),
+            None => None,
+        };
+        let (own, place) = plain.as_ref().map_or((set, series), |plain| (plain, 0));
         for (spec, member) in self.spec.members.iter().zip(&self.members) {
             if spec.weight == 0.0 {
                 continue;
             }
-            for (sums, values) in mean.iter_mut().zip(member.levels(set, series, index)?) {
+            for (sums, values) in mean.iter_mut().zip(member.levels(own, place, index)?) {
                 for (sum, value) in sums.iter_mut().zip(values) {
                     *sum += spec.weight * value;
                 }
             }
+        }
+        if let Some(effects) = &self.effects {
+            effects.put_in(set, series, index, &mut mean);
         }
         for (step, values) in mean.iter_mut().enumerate() {
             self.finish(step, values);

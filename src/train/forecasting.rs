@@ -6,6 +6,9 @@
 mod calibrate;
 mod choose;
 mod closed;
+mod effect_rows;
+mod effect_terms;
+mod effects;
 mod finish;
 mod linear;
 mod naive;
@@ -43,5 +46,7 @@ pub(super) const OFFER: Offer = Offer {
     finish: finish::finish,
 };
 
+#[cfg(test)]
+mod covariate_tests;
 #[cfg(test)]
 mod tests;

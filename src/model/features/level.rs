@@ -50,15 +50,14 @@ impl LevelEncoder {
 
     /// The codes of a column's levels, by the column's own codes.
     pub(crate) fn translate(&self, texts: &Dictionary) -> Vec<u32> {
-        texts
-            .levels
-            .iter()
-            .map(|level| {
-                let level = spelled(level, self.ignore_case);
-                let place = self.levels.binary_search_by(|known| known.as_str().cmp(&level));
-                place.map_or(UNSEEN_CODE, |at| at as u32 + 2)
-            })
-            .collect()
+        texts.levels.iter().map(|level| self.code(level).unwrap_or(UNSEEN_CODE)).collect()
+    }
+
+    /// The code of a level that training saw.
+    pub(crate) fn code(&self, level: &str) -> Option<u32> {
+        let level = spelled(level, self.ignore_case);
+        let place = self.levels.binary_search_by(|known| known.as_str().cmp(&level)).ok()?;
+        Some(place as u32 + 2)
     }
 }
 

@@ -101,7 +101,7 @@ impl Body {
 }
 
 /// The steps that the width of a band is measured over.
-fn band_reach(season: usize) -> usize {
+pub(super) fn band_reach(season: usize) -> usize {
     (4 * season).clamp(8, 1000)
 }
 
@@ -240,7 +240,11 @@ pub(crate) fn regress(
         .collect()
 }
 
-fn read(weights: &BTreeMap<String, Tensor>, name: &str, shape: &[usize]) -> Result<Vec<f64>> {
+pub(super) fn read(
+    weights: &BTreeMap<String, Tensor>,
+    name: &str,
+    shape: &[usize],
+) -> Result<Vec<f64>> {
     let tensor = weights
         .get(name)
         .ok_or_else(|| Error::user(format!("the weights of the model lack `{name}`")))?;

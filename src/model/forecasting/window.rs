@@ -123,6 +123,7 @@ mod tests {
             keys: vec![vec![]],
             start: vec![10],
             values: vec![values.to_vec()],
+            covariates: crate::data::Covariates::default(),
         }
     }
 

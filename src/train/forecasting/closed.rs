@@ -55,7 +55,8 @@ pub(super) fn model_of(
     members: Vec<(String, String, f64, Fitted)>,
 ) -> Result<ForecastingModel> {
     let mut spec = prepared.spec.clone();
-    let mut weights = BTreeMap::new();
+    let effects = prepared.effects.as_ref();
+    let mut weights = effects.map(|found| found.weights.clone()).unwrap_or_default();
     for (name, kind, weight, fitted) in members {
         let own = fitted.weights.into_iter();
         weights.extend(own.map(|(parameter, tensor)| (format!("{name}/{parameter}"), tensor)));

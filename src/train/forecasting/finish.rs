@@ -28,7 +28,7 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let FinishRequest { kind, dataset, data, shared } = *request;
     let prepared = Prepared::new(dataset, data, kind, shared)?;
     let mut views = vec![View::new(&prepared, &members, prepared.judged.clone())?];
-    let mut notices = Vec::new();
+    let mut notices: Vec<String> = prepared.of_covariates().into_iter().collect();
     if members.len() > 1 && prepared.judged.len() < FEW {
         views.extend(backtests(&prepared, &members)?);
         if views.len() > 1 {
@@ -36,7 +36,8 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
         }
     }
     let all = View::together(&views);
-    let reference = seasonal_naive(&prepared.set, &all.judged, prepared.season, prepared.horizon);
+    let reference =
+        seasonal_naive(&prepared.observed, &all.judged, prepared.season, prepared.horizon);
     let loss = |answers: &[Levels]| measure(&all.judged, answers, reference, prepared.loss).monitor;
     let weights = blend::greedy(members.len(), ROUNDS, |weights| {
         let points = Points::of(&all.judged, |number| all.blended(weights, number));
@@ -49,7 +50,7 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let widening = calibrate::widening(&prepared.judged, &answers, prepared.horizon);
     let mut last = members;
     if refit(shared)? {
-        let ends: Vec<i64> = (0..prepared.set.len()).map(|at| prepared.set.end(at)).collect();
+        let ends: Vec<i64> = (0..prepared.set.len()).map(|at| prepared.observed.end(at)).collect();
         for ((spec, fitted), weight) in last.iter_mut().zip(&weights) {
             if *weight > 0.0
                 && let Some(again) = fit_again(&prepared, &spec.body, &ends)?
@@ -172,7 +173,7 @@ fn backtests(prepared: &Prepared, members: &[(MemberSpec, Fitted)]) -> Result<Ve
     if members.iter().any(|(spec, _)| trained(&spec.body)) {
         return Ok(Vec::new());
     }
-    let Prepared { set, horizon, season, .. } = prepared;
+    let Prepared { observed: set, horizon, season, .. } = prepared;
     let mut views = Vec::new();
     for back in 1..=BACKTESTS {
         let hold = (back * horizon) as i64;
@@ -202,7 +203,7 @@ fn backtests(prepared: &Prepared, members: &[(MemberSpec, Fitted)]) -> Result<Ve
 fn naive(prepared: &Prepared, judged: &[Judged]) -> Points {
     Points::of(judged, |number| {
         let Judged { series, origin, .. } = judged[number];
-        let last = window::filled(&prepared.set, series, origin, 1, prepared.season)
+        let last = window::filled(&prepared.observed, series, origin, 1, prepared.season)
             .expect("what is judged has observations before it");
         vec![last[0]; prepared.horizon]
     })

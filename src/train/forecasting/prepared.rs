@@ -4,13 +4,15 @@
 use rayon::prelude::*;
 use toml::{Table, Value};
 
+use super::effects;
 use super::score::{Loss, Points};
 use super::windows::{Judged, Origins, Shape, judged, stride};
 use crate::data::{DataSettings, Dataset, SeriesSet, season};
 use crate::error::{Error, Result};
 use crate::metrics;
 use crate::model::ForecastingModel;
-use crate::model::forecasting::{LEVELS, Levels, MEDIAN, Scale, Spec, window};
+use crate::model::forecasting::effects::Form;
+use crate::model::forecasting::{Effects, LEVELS, Levels, MEDIAN, Readings, Scale, Spec, window};
 use crate::train::learner::Validation;
 
 /// Forecasts of validation that are looked at, times the steps of each.
@@ -21,7 +23,12 @@ pub(super) const LOSS: &str = "loss";
 pub(super) const REFIT: &str = "refit";
 
 pub(super) struct Prepared {
+    /// What forecasters learn from: the series without what covariates add to them.
     pub set: SeriesSet,
+    /// The series as they were observed, which models forecast and are judged by.
+    pub observed: SeriesSet,
+    /// What was found of the covariates; none where there are none, or nothing was to be found.
+    pub effects: Option<effects::Fitted>,
     /// Where the training history of each series ends; targets lie before it.
     pub ends: Vec<i64>,
     pub horizon: usize,
@@ -52,25 +59,27 @@ impl Prepared {
             Error::user(format!("data.horizon {why}"))
                 .hint("say it in mlx.toml, under [data], such as: horizon = 28")
         })?;
-        if !data.known_future.is_empty() {
-            return Err(Error::user(format!(
-                "data.known_future names {}, but the forecasting estimators use the target's own past only",
-                data.known_future.join(", ")
-            ))
-            .hint("leave data.known_future out"));
-        }
-        let set = SeriesSet::from_tables(&[&dataset.train, &dataset.valid], data, None)?;
-        let train = SeriesSet::from_tables(&[&dataset.train], data, Some(&set.axis))?;
+        let observed = SeriesSet::from_tables(&[&dataset.train, &dataset.valid], data, None)?;
+        let train = SeriesSet::from_tables(&[&dataset.train], data, Some(&observed.axis))?;
         // Series come in the order in which they appear: those that begin in validation are last.
-        let ends: Vec<i64> = (0..set.len())
+        let ends: Vec<i64> = (0..observed.len())
             .map(|series| match train.values.get(series) {
                 Some(values) => train.start[series] + values.len() as i64,
-                None => set.start[series],
+                None => observed.start[series],
             })
             .collect();
         let season = season::season(&train, data);
         let long = season::long_season(&train, season);
         let loss = loss(shared)?;
+        let readings = Readings::fit(&train);
+        let lag = long.filter(|long| is_long_enough(&train, *long)).unwrap_or(season);
+        let effects = effects::fit(&observed, &ends, &readings, lag, season)?;
+        let set = match &effects {
+            Some(found) => {
+                Effects::new(&found.spec, &readings, &found.weights)?.taken_out(&observed)
+            }
+            None => observed.clone(),
+        };
         let shape = Shape { look_back: season, horizon, season, scale: Scale::Change };
         if Origins::new(&set, &ends, &shape).len() == 0 {
             return Err(Error::user(format!(
@@ -79,7 +88,7 @@ impl Prepared {
             .hint("give longer series, or a smaller data.horizon"));
         }
         let stride = stride(&set, &ends, horizon);
-        let judged = judged(&set, &ends, &shape, stride, (VALID_STEPS / horizon).max(64));
+        let judged = judged(&observed, &ends, &shape, stride, (VALID_STEPS / horizon).max(64));
         if judged.is_empty() {
             return Err(Error::user("validation has no value to compare a forecast with")
                 .hint("the last steps of the training data are empty; see `mlx data check`"));
@@ -90,15 +99,29 @@ impl Prepared {
             kind: kind.to_owned(),
             data: data.clone(),
             kinds: dataset.kinds(),
-            axis: set.axis.clone(),
+            axis: observed.axis.clone(),
             horizon,
             season,
+            readings,
+            effects: effects.as_ref().map(|found| found.spec.clone()),
             members: vec![],
             widening: vec![vec![1.0; horizon]; MEDIAN],
             lowest: not_negative.then_some(0.0),
         };
-        let reference = seasonal_naive(&set, &judged, season, horizon);
-        Ok(Self { set, ends, horizon, season, long, loss, judged, reference, spec })
+        let reference = seasonal_naive(&observed, &judged, season, horizon);
+        Ok(Self {
+            set,
+            observed,
+            effects,
+            ends,
+            horizon,
+            season,
+            long,
+            loss,
+            judged,
+            reference,
+            spec,
+        })
     }
 
     /// How many windows there are to learn from.
@@ -116,15 +139,47 @@ impl Prepared {
             .par_iter()
             .map(|judged| {
                 model
-                    .levels(&self.set, judged.series, judged.origin)
+                    .levels(&self.observed, judged.series, judged.origin)
                     .expect("what is judged has observations before it")
             })
             .collect()
     }
 
+    /// What the user should know of the covariates.
+    pub(super) fn of_covariates(&self) -> Option<String> {
+        let known = &self.spec.readings.known;
+        if known.is_empty() {
+            return None;
+        }
+        let list = |names: &[String]| names.join(", ");
+        let Some(found) = &self.effects else {
+            let all: Vec<String> = known.iter().map(|reading| reading.column.clone()).collect();
+            return Some(format!("nothing that {} adds could be told from noise", list(&all)));
+        };
+        let how = match found.spec.form {
+            Form::Sum => "adds to",
+            Form::Product => "multiplies",
+        };
+        let own = if found.spec.series.is_empty() { "" } else { ", each series by its own" };
+        let left_out = match &found.left_out[..] {
+            [] => String::new(),
+            names => format!("; {} made no difference beyond noise", list(names)),
+        };
+        Some(format!(
+            "what is known of the future {how} the forecast{own}: {}{left_out}",
+            list(&found.used)
+        ))
+    }
+
     pub(super) fn validation(&self, model: &ForecastingModel) -> Validation {
         measure(&self.judged, &self.answers(model, &self.judged), self.reference, self.loss)
     }
+}
+
+/// Whether half of the series hold three of these seasons.
+fn is_long_enough(set: &SeriesSet, season: usize) -> bool {
+    let long = set.values.iter().filter(|values| values.len() >= 3 * season).count();
+    2 * long > set.len()
 }
 
 /// How good these answers are. The monitor is the error as a share of the reference's.

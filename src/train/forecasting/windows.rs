@@ -157,6 +157,7 @@ mod tests {
             keys: (0..values.len()).map(|series| vec![series.to_string()]).collect(),
             start: vec![0; values.len()],
             values: values.iter().map(|values| values.to_vec()).collect(),
+            covariates: crate::data::Covariates::default(),
         }
     }
 
