@@ -11,8 +11,9 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::{Column, ColumnKind, DataSettings, Table, Values};
 use crate::engine::threads::with_threads;
 use crate::error::Result;
-use crate::model::classification::{Body, ClassificationModel, Member, Spec};
+use crate::model::classification::{ClassificationModel, Spec};
 use crate::model::features::{Features, NumberStyle};
+use crate::model::member::{Body, Member};
 use crate::model::nets::{self, NetSettings, NetShape, Numbers, TabularNet};
 
 /// Six numbers of 64 bins, and eight columns of so many names.
@@ -52,14 +53,8 @@ impl Inference {
         };
         let shape = NetShape::new(&features, &settings, 2);
         let net = TabularNet::init(&shape, &settings, &Device::Cpu, &mut random)?;
-        let weights = net.parameters().snapshot()?.into_iter();
-        let member = Member {
-            name: "mlp".into(),
-            kind: "mlp".into(),
-            weight: 1.0,
-            features: 0,
-            body: Body::Net(shape),
-        };
+        let member = Member::only("mlp", Body::Net(shape));
+        let weights = member.named(net.parameters().snapshot()?);
         let spec = Spec {
             kind: "mlp".into(),
             data: DataSettings::default(),
@@ -73,7 +68,6 @@ impl Inference {
             temperature: None,
             threshold: None,
         };
-        let weights = weights.map(|(name, tensor)| (format!("mlp/{name}"), tensor)).collect();
         let model = ClassificationModel::new(spec, weights, &Device::Cpu)?;
         Ok(Self { model, one: table(1, &mut random), many: table(rows, &mut random) })
     }

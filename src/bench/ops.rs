@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::nets::codes;
 use crate::engine::dropout::draw;
 use crate::engine::loss::{
-    ApproxNdcg, CrossEntropy, LambdaRank, ListNet, MeanSquares, NdcgLoss, Query,
+    ApproxNdcg, CrossEntropy, LambdaRank, ListNet, MeanSquares, NdcgLoss, OverQueries, Query,
 };
 use crate::engine::simd::vectorised;
 use crate::engine::{Activation, Batch, Linear, Mode, Net, NetBuilder, Parameters, StepKey};
@@ -152,9 +152,11 @@ impl Op {
                 let loss = move |scores: &Tensor| {
                     let queries = queries.clone();
                     match self {
-                        Self::LambdaRank => LambdaRank { queries, even: true }.of(scores),
-                        Self::NdcgLoss => NdcgLoss { queries }.of(scores),
-                        _ => ApproxNdcg { queries }.of(scores),
+                        Self::LambdaRank => {
+                            OverQueries { queries, loss: LambdaRank { even: true } }.of(scores)
+                        }
+                        Self::NdcgLoss => OverQueries { queries, loss: NdcgLoss }.of(scores),
+                        _ => OverQueries { queries, loss: ApproxNdcg }.of(scores),
                     }
                 };
                 slopes((QUERIES * DOCUMENTS, 1), loss, random)

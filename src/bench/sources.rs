@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::Workload;
 use super::nets::{DOCUMENT, HORIZON, LOOK_BACK, NUMBERS, WIDE_NUMBERS, codes};
 use crate::engine::Batch;
-use crate::engine::loss::{CrossEntropy, LambdaRank, ListNet, MeanSquares, Query};
+use crate::engine::loss::{CrossEntropy, LambdaRank, ListNet, MeanSquares, OverQueries, Query};
 use crate::error::Result;
 
 const ROWS: usize = 200_000;
@@ -198,7 +198,8 @@ impl Source for Lists {
     fn loss(&self, units: &[usize], output: &Tensor) -> Result<Tensor> {
         if self.pairwise {
             let queries = units.iter().map(|&unit| self.queries[unit].clone()).collect();
-            return LambdaRank { queries, even: false }.of(output);
+            let loss = LambdaRank { even: false };
+            return OverQueries { queries, loss }.of(output);
         }
         let targets = units.iter().map(|&unit| self.targets[unit].clone()).collect();
         ListNet { targets }.of(output)

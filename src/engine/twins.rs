@@ -7,7 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::loss::{
-    ApproxNdcg, CrossEntropy, LambdaRank, ListNet, MeanSquares, NdcgLoss, Pinball, Query,
+    ApproxNdcg, CrossEntropy, LambdaRank, ListNet, MeanSquares, NdcgLoss, OverQueries, Pinball,
+    Query,
 };
 use super::*;
 use crate::error::Result;
@@ -377,20 +378,20 @@ fn list_net_is_its_plain_twin() {
 #[test]
 fn lambda_rank_is_its_plain_twin() {
     for (depth, even) in [(usize::MAX, false), (20, true)] {
-        let loss = LambdaRank { queries: queries(depth), even };
+        let loss = OverQueries { queries: queries(depth), loss: LambdaRank { even } };
         check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 2), 300.0);
     }
 }
 
 #[test]
 fn ndcg_loss_is_its_plain_twin() {
-    let loss = NdcgLoss { queries: queries(usize::MAX) };
+    let loss = OverQueries { queries: queries(usize::MAX), loss: NdcgLoss };
     check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 2), 300.0);
 }
 
 #[test]
 fn approx_ndcg_is_its_plain_twin() {
-    let loss = ApproxNdcg { queries: queries(usize::MAX) };
+    let loss = OverQueries { queries: queries(usize::MAX), loss: ApproxNdcg };
     for spread in [0.5, 5.0] {
         check(|scores| loss.clone().of(scores), |scores| loss.plain(scores), (161, 2), spread);
     }
@@ -403,9 +404,9 @@ fn rank_losses(grades: &[f32]) -> [(&'static str, RankLoss); 4] {
     let grades: Vec<f64> = grades.iter().copied().map(f64::from).collect();
     let queries = vec![Arc::new(Query::new(&grades, usize::MAX))];
     let list = ListNet { targets: vec![ListNet::gains(&grades)] };
-    let lambda = LambdaRank { queries: queries.clone(), even: true };
-    let ndcg = NdcgLoss { queries: queries.clone() };
-    let approx = ApproxNdcg { queries };
+    let lambda = OverQueries { queries: queries.clone(), loss: LambdaRank { even: true } };
+    let ndcg = OverQueries { queries: queries.clone(), loss: NdcgLoss };
+    let approx = OverQueries { queries, loss: ApproxNdcg };
     [
         ("softmax", Box::new(move |scores| list.clone().of(scores))),
         ("lambdarank", Box::new(move |scores| lambda.clone().of(scores))),

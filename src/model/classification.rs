@@ -15,9 +15,10 @@ use crate::model::Probabilities;
 use crate::model::features::{Features, Inputs, Reader};
 use crate::model::labels::class_indices;
 use crate::model::logistic::{self, Design, Logistic};
+use crate::model::member::{self as members, Blend, Member, Scorer};
 
 pub(crate) use decision::{Conformal, Criterion, Threshold, heat};
-pub(crate) use member::{Body, Member, probabilities};
+pub(crate) use member::probabilities;
 
 /// Rows scored at once, so that memory does not grow with the file.
 const CHUNK: usize = 16_384;
@@ -73,7 +74,7 @@ fn top_of(row: &[f64]) -> usize {
 pub(crate) struct ClassificationModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
-    scorers: Vec<member::Scorer>,
+    scorers: Vec<Scorer>,
     logistic: Option<Logistic>,
     conformal: Option<Conformal>,
 }
@@ -84,19 +85,8 @@ impl ClassificationModel {
         weights: BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self> {
-        let fits = |member: &Member| member.features < spec.features.len();
-        if spec.members.is_empty() || !spec.members.iter().all(fits) {
-            return Err(Error::user("the model's description contradicts itself")
-                .hint("its mlx/model.json was changed or cut short: `mlx models verify`"));
-        }
-        let scorers = spec
-            .members
-            .iter()
-            .map(|member| {
-                let features = &spec.features[member.features];
-                member.scorer(features, spec.classes.len(), &weights, device)
-            })
-            .collect::<Result<_>>()?;
+        let classes = Some(spec.classes.len());
+        let scorers = members::scorers(&spec.features, &spec.members, classes, &weights, device)?;
         let logistic = spec
             .logistic
             .as_ref()
@@ -116,25 +106,13 @@ impl ClassificationModel {
         parts: Vec<(String, f64, Self)>,
         device: &Device,
     ) -> Result<Self> {
-        let (mut features, mut members, mut weights) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut base = None;
+        let (mut blend, mut base) = (Blend::default(), None);
         for (name, weight, part) in parts.into_iter().filter(|(_, weight, _)| *weight > 0.0) {
-            let [member] = <[Member; 1]>::try_from(part.spec.members.clone())
-                .map_err(|_| Error::bug("what is blended has one member each"))?;
-            let own = part.spec.features[member.features].clone();
-            let place = features.iter().position(|known| *known == own).unwrap_or_else(|| {
-                features.push(own);
-                features.len() - 1
-            });
-            for (key, tensor) in part.weights {
-                if let Some(key) = key.strip_prefix(&format!("{}/", member.name)) {
-                    weights.insert(format!("{name}/{key}"), tensor);
-                }
-            }
-            members.push(Member { name, weight, features: place, ..member });
+            blend.add(name, weight, &part.spec.features, &part.spec.members, &part.weights)?;
             base.get_or_insert(part.spec);
         }
         let base = base.ok_or_else(|| Error::bug("a blend of nothing"))?;
+        let Blend { features, members, weights } = blend;
         let spec = Spec { kind: kind.into(), features, members, logistic: None, ..base };
         Self::new(spec, weights, device)
     }
@@ -177,7 +155,7 @@ impl ClassificationModel {
                 let inputs = reader.read(rows);
                 let scorers = self.spec.members.iter().zip(&self.scorers);
                 for (member, scorer) in scorers.filter(|(member, _)| member.features == at) {
-                    let own = scorer.probabilities(features, &inputs, classes)?;
+                    let own = member::answers(scorer, features, &inputs, classes)?;
                     sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += member.weight * own);
                 }
             }

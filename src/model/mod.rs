@@ -14,6 +14,7 @@ pub(crate) mod labels;
 pub(crate) mod lineage;
 pub(crate) mod linear;
 pub(crate) mod logistic;
+pub(crate) mod member;
 pub(crate) mod nets;
 pub(crate) mod package;
 pub(crate) mod predictions;

@@ -14,8 +14,9 @@ use crate::error::{Error, Result};
 use crate::model::classification::chunks;
 use crate::model::features::{Features, Inputs};
 use crate::model::labels::{query_groups, relevance_of};
+use crate::model::member::{self as members, Blend, Body, Member, Scorer};
 
-pub(crate) use member::{Body, Member, scores};
+pub(crate) use member::scores;
 
 /// What `mlx/model.json` holds of a ranking model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub(crate) struct BestFeature {
 pub(crate) struct RankingModel {
     pub spec: Spec,
     pub weights: BTreeMap<String, Tensor>,
-    scorers: Vec<member::Scorer>,
+    scorers: Vec<Scorer>,
 }
 
 impl RankingModel {
@@ -54,17 +55,10 @@ impl RankingModel {
         device: &Device,
     ) -> Result<Self> {
         let numbers = spec.features.first().map_or(0, |features| features.numbers.len());
-        let fits =
-            |member: &Member| member.features < spec.features.len() && member.factor.is_finite();
-        let whole = !spec.members.is_empty()
-            && spec.members.iter().all(fits)
-            && spec.best_feature.as_ref().is_none_or(|best| best.number < numbers);
-        if !whole {
-            return Err(Error::user("the model's description contradicts itself")
-                .hint("its mlx/model.json was changed or cut short: `mlx models verify`"));
+        if spec.best_feature.as_ref().is_some_and(|best| best.number >= numbers) {
+            return Err(members::contradiction());
         }
-        let scorers = spec.members.iter().map(|member| member.scorer(&weights, device));
-        let scorers = scorers.collect::<Result<_>>()?;
+        let scorers = members::scorers(&spec.features, &spec.members, None, &weights, device)?;
         Ok(Self { spec, weights, scorers })
     }
 
@@ -75,38 +69,24 @@ impl RankingModel {
         weights: BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self> {
-        let (name, kind) = (spec.kind.clone(), spec.kind.clone());
-        let weights =
-            weights.into_iter().map(|(key, tensor)| (format!("{name}/{key}"), tensor)).collect();
-        let members = vec![Member { name, kind, factor: 1.0, features: 0, body }];
-        Self::new(Spec { members, ..spec.clone() }, weights, device)
+        let member = Member::only(&spec.kind, body);
+        let weights = member.named(weights);
+        Self::new(Spec { members: vec![member], ..spec.clone() }, weights, device)
     }
 
-    /// Models of one member each, by name and factor, as one; those that count for nothing are left out.
+    /// Models of one member each, by name and weight, as one; those that count for nothing are left out.
     pub(crate) fn blend(
         kind: &str,
         parts: Vec<(String, f64, Self)>,
         device: &Device,
     ) -> Result<Self> {
-        let (mut features, mut members, mut weights) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut base = None;
-        for (name, factor, part) in parts.into_iter().filter(|(_, factor, _)| *factor > 0.0) {
-            let [member] = <[Member; 1]>::try_from(part.spec.members.clone())
-                .map_err(|_| Error::bug("what is blended has one member each"))?;
-            let own = part.spec.features[member.features].clone();
-            let place = features.iter().position(|known| *known == own).unwrap_or_else(|| {
-                features.push(own);
-                features.len() - 1
-            });
-            for (key, tensor) in part.weights {
-                if let Some(key) = key.strip_prefix(&format!("{}/", member.name)) {
-                    weights.insert(format!("{name}/{key}"), tensor);
-                }
-            }
-            members.push(Member { name, factor, features: place, ..member });
+        let (mut blend, mut base) = (Blend::default(), None);
+        for (name, weight, part) in parts.into_iter().filter(|(_, weight, _)| *weight > 0.0) {
+            blend.add(name, weight, &part.spec.features, &part.spec.members, &part.weights)?;
             base.get_or_insert(part.spec);
         }
         let base = base.ok_or_else(|| Error::bug("a blend of nothing"))?;
+        let Blend { features, members, weights } = blend;
         Self::new(Spec { kind: kind.into(), features, members, ..base }, weights, device)
     }
 
@@ -119,8 +99,8 @@ impl RankingModel {
                 let inputs = Inputs::read(features, table, rows.clone())?;
                 let readers = self.spec.members.iter().zip(&self.scorers);
                 for (member, scorer) in readers.filter(|(member, _)| member.features == at) {
-                    let own = scorer.scores(features, &inputs)?;
-                    sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += member.factor * own);
+                    let own = member::answers(scorer, features, &inputs)?;
+                    sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += member.weight * own);
                 }
             }
             answer.extend(sums);

@@ -22,9 +22,10 @@ use crate::data::Task;
 use crate::error::{Error, Result};
 use crate::metrics::{accuracy, auc, log_loss};
 use crate::model::Model;
-use crate::model::classification::{Body, ClassificationModel, Member, Spec};
+use crate::model::classification::{ClassificationModel, Spec};
 use crate::model::features::{Classes, Features, Inputs, NumberStyle};
 use crate::model::labels::{class_indices, classes_of, positive_of};
+use crate::model::member::{Body, Member};
 use crate::train::course::{ESTIMATORS, FOLDS, SEEDS, Situation, folds};
 
 pub(super) const OFFER: Offer = Offer {
@@ -87,9 +88,7 @@ struct PartSpec {
 impl PartSpec {
     /// What the one member is.
     fn with(mut self, body: Body) -> Self {
-        let kind = self.spec.kind.clone();
-        self.spec.members =
-            vec![Member { name: kind.clone(), kind, weight: 1.0, features: 0, body }];
+        self.spec.members = vec![Member::only(&self.spec.kind, body)];
         self
     }
 
@@ -117,9 +116,10 @@ impl PartSpec {
 
     /// The part as a model of one member with these weights.
     fn model(&self, weights: BTreeMap<String, Tensor>, device: &Device) -> Result<Model> {
-        let name = &self.spec.kind;
-        let weights =
-            weights.into_iter().map(|(key, tensor)| (format!("{name}/{key}"), tensor)).collect();
+        let weights = match &self.spec.members[..] {
+            [only] => only.named(weights),
+            _ => return Err(Error::bug("a part is a model of one member")),
+        };
         Ok(Model::Classification(ClassificationModel::new(self.spec.clone(), weights, device)?))
     }
 }

@@ -1,13 +1,10 @@
 //! ApproxNDCG (Qin, Liu & Li, A General Approximation Framework for Direct Optimization of Information
 //! Retrieval Measures, Information Retrieval 13, 2010, section 4).
 
-use std::f32::consts::LN_2;
-use std::sync::Arc;
-
 use candle_core::Tensor;
+use std::f32::consts::LN_2;
 
-use super::query::{ByQuery, Query, WIDE, by_query, plain_by_query};
-use super::slopes::{LossOp, Slopes};
+use super::query::{ByQuery, Query, WIDE};
 use crate::engine::simd::exp;
 use crate::error::Result;
 
@@ -17,41 +14,11 @@ const ALPHA: f32 = 10.0;
 /// One less NDCG, where a row's rank is not counted but felt: 1 + Σ σ(α · (other − score)) over the
 /// query's other rows. Made for the whole list: queries are to have no depth. A query without a
 /// relevant row costs nothing.
-///
-/// This is the mean over queries and members; scores are `[rows, members]`, the queries' rows one after
-/// the other.
-#[derive(Clone, Debug)]
-pub(crate) struct ApproxNdcg {
-    pub queries: Vec<Arc<Query>>,
-}
-
-impl ApproxNdcg {
-    pub(crate) fn of(self, scores: &Tensor) -> Result<Tensor> {
-        if !scores.device().is_cpu() {
-            return self.plain(scores);
-        }
-        Ok(LossOp::apply(self, scores)?)
-    }
-
-    pub(in crate::engine) fn plain(&self, scores: &Tensor) -> Result<Tensor> {
-        plain_by_query(self, scores)
-    }
-}
-
-impl Slopes for ApproxNdcg {
-    fn name(&self) -> &'static str {
-        "approx-ndcg"
-    }
-
-    fn loss(&self, scores: &[f32], slopes: &mut [f32]) -> f64 {
-        by_query(self, scores, slopes)
-    }
-}
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ApproxNdcg;
 
 impl ByQuery for ApproxNdcg {
-    fn queries(&self) -> &[Arc<Query>] {
-        &self.queries
-    }
+    const NAME: &'static str = "approx-ndcg";
 
     #[inline(always)]
     fn query(

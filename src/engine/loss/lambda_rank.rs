@@ -1,37 +1,21 @@
 //! The LambdaRank loss (Burges, From RankNet to LambdaRank to LambdaMART, 2010).
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
 
-use super::query::{ByQuery, Query, WIDE, by_query, evened, plain_by_query, plain_pairs};
-use super::slopes::{LossOp, Slopes};
+use super::query::{ByQuery, Query, WIDE, evened, plain_plain_pairs};
 use crate::engine::simd::{exp, ln_1p};
 use crate::error::Result;
 
 /// A query's loss is Σ weight · ln(1 + exp(worse − better)) over its pairs of unequal relevance, where
-/// a pair weighs what swapping it would change of NDCG; slopes take the weights for constants. This is
-/// the mean over queries and members. Scores are `[rows, members]`, the queries' rows one after the other.
-#[derive(Clone, Debug)]
+/// a pair weighs what swapping it would change of NDCG; slopes take the weights for constants.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct LambdaRank {
-    pub queries: Vec<Arc<Query>>,
     /// Whether a query's weights are made to add up to one, so that queries of any length and in any
     /// order count the same.
     pub even: bool,
 }
 
 impl LambdaRank {
-    pub(crate) fn of(self, scores: &Tensor) -> Result<Tensor> {
-        if !scores.device().is_cpu() {
-            return self.plain(scores);
-        }
-        Ok(LossOp::apply(self, scores)?)
-    }
-
-    pub(in crate::engine) fn plain(&self, scores: &Tensor) -> Result<Tensor> {
-        plain_by_query(self, scores)
-    }
-
     /// What the loss of a query whose weights add up to this is multiplied with.
     #[inline(always)]
     fn scale(&self, weights: f32) -> f32 {
@@ -48,20 +32,8 @@ fn discounts(query: &Query, scores: &[f32]) -> Vec<f32> {
     discounts
 }
 
-impl Slopes for LambdaRank {
-    fn name(&self) -> &'static str {
-        "lambda-rank"
-    }
-
-    fn loss(&self, scores: &[f32], slopes: &mut [f32]) -> f64 {
-        by_query(self, scores, slopes)
-    }
-}
-
 impl ByQuery for LambdaRank {
-    fn queries(&self) -> &[Arc<Query>] {
-        &self.queries
-    }
+    const NAME: &'static str = "lambda-rank";
 
     #[inline(always)]
     fn query(

@@ -17,4 +17,4 @@ pub(crate) use list_net::ListNet;
 pub(crate) use mse::MeanSquares;
 pub(crate) use ndcg_loss::NdcgLoss;
 pub(crate) use pinball::Pinball;
-pub(crate) use query::Query;
+pub(crate) use query::{OverQueries, Query};

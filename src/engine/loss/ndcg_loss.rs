@@ -1,11 +1,8 @@
 //! NDCG-Loss2++ (Wang et al., The LambdaLoss Framework for Ranking Metric Optimization, CIKM 2018, section 5.4).
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
 
-use super::query::{ByQuery, Query, WIDE, by_query, evened, plain_by_query, plain_pairs};
-use super::slopes::{LossOp, Slopes};
+use super::query::{ByQuery, Query, WIDE, evened, plain_plain_pairs};
 use crate::engine::simd::{exp, ln_1p};
 use crate::error::Result;
 
@@ -16,25 +13,9 @@ const MU: f32 = 10.0;
 /// rows' ranks, and δ that of the discounts at their distance and at one more, which bounds NDCG from
 /// below and doesn't vanish far down the list. Made for the whole list: queries are to have no depth.
 ///
-/// A query's weights are made to add up to one. Slopes take them for constants. This is the mean over
-/// queries and members; scores are `[rows, members]`, the queries' rows one after the other.
-#[derive(Clone, Debug)]
-pub(crate) struct NdcgLoss {
-    pub queries: Vec<Arc<Query>>,
-}
-
-impl NdcgLoss {
-    pub(crate) fn of(self, scores: &Tensor) -> Result<Tensor> {
-        if !scores.device().is_cpu() {
-            return self.plain(scores);
-        }
-        Ok(LossOp::apply(self, scores)?)
-    }
-
-    pub(in crate::engine) fn plain(&self, scores: &Tensor) -> Result<Tensor> {
-        plain_by_query(self, scores)
-    }
-}
+/// A query's weights are made to add up to one. Slopes take them for constants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NdcgLoss;
 
 /// μδ of rows that are so many ranks apart.
 fn bound(distance: usize) -> f32 {
@@ -42,20 +23,8 @@ fn bound(distance: usize) -> f32 {
     MU * (discount(distance) - discount(distance + 1)) as f32
 }
 
-impl Slopes for NdcgLoss {
-    fn name(&self) -> &'static str {
-        "ndcg-loss-2++"
-    }
-
-    fn loss(&self, scores: &[f32], slopes: &mut [f32]) -> f64 {
-        by_query(self, scores, slopes)
-    }
-}
-
 impl ByQuery for NdcgLoss {
-    fn queries(&self) -> &[Arc<Query>] {
-        &self.queries
-    }
+    const NAME: &'static str = "ndcg-loss-2++";
 
     /// By rank, where all but the scores are a function of the place: so nothing has to be looked up.
     #[inline(always)]

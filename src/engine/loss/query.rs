@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::slopes::split;
+use super::slopes::{LossOp, Slopes, split};
 use crate::engine::simd::vectorised;
 use crate::error::Result;
 
@@ -79,10 +79,10 @@ impl Query {
     }
 }
 
-/// A loss that is a mean over queries and members. Scores are `[rows, members]`, the queries' rows one
-/// after the other.
-pub(super) trait ByQuery: Sync {
-    fn queries(&self) -> &[Arc<Query>];
+/// What one query costs.
+pub(crate) trait ByQuery: Send + Sync {
+    /// Of the loss, as an operation.
+    const NAME: &'static str;
 
     /// The loss of one member in one query. Its slopes stand `members` apart, and are multiplied with
     /// `share`. To be inlined whole.
@@ -99,45 +99,69 @@ pub(super) trait ByQuery: Sync {
     fn plain_query(&self, query: &Query, scores: &Tensor) -> Result<Tensor>;
 }
 
-/// All queries on all cores, their losses added up in order.
-#[inline(always)]
-pub(super) fn by_query(loss: &impl ByQuery, scores: &[f32], slopes: &mut [f32]) -> f64 {
-    let queries = loss.queries();
-    let rows: usize = queries.iter().map(|query| query.len()).sum();
-    let members = scores.len() / rows.max(1);
-    let share = 1.0 / (queries.len() * members) as f32;
-    let lengths = queries.iter().map(|query| query.len() * members);
-    let queries: Vec<_> = split(scores, slopes, lengths).zip(queries).collect();
-    let losses: Vec<f64> = queries
-        .into_par_iter()
-        .map(|((scores, slopes), query)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    (0..members)
-                        .map(|member| loss.query(query, scores, slopes, member, share))
-                        .sum()
-                },
-            )
-        })
-        .collect();
-    losses.into_iter().sum::<f64>() * f64::from(share)
+/// The mean of a loss over queries and members. Scores are `[rows, members]`, the queries' rows one after
+/// the other.
+#[derive(Clone, Debug)]
+pub(crate) struct OverQueries<L> {
+    pub queries: Vec<Arc<Query>>,
+    pub loss: L,
 }
 
-pub(super) fn plain_by_query(loss: &impl ByQuery, scores: &Tensor) -> Result<Tensor> {
-    let members = scores.dim(1)?;
-    let mut parts = vec![];
-    let mut start = 0;
-    for query in loss.queries() {
-        let rows = query.len();
-        let order = Tensor::from_slice(&query.rows, rows, scores.device())?;
-        let own = scores.narrow(0, start, rows)?.index_select(&order, 0)?;
-        for member in 0..members {
-            parts.push(loss.plain_query(query, &own.narrow(1, member, 1)?)?);
+impl<L: ByQuery + 'static> OverQueries<L> {
+    pub(crate) fn of(self, scores: &Tensor) -> Result<Tensor> {
+        if !scores.device().is_cpu() {
+            return self.plain(scores);
         }
-        start += rows;
+        Ok(LossOp::apply(self, scores)?)
     }
-    Ok(Tensor::stack(&parts, 0)?.mean_all()?)
+}
+
+impl<L: ByQuery> OverQueries<L> {
+    pub(in crate::engine) fn plain(&self, scores: &Tensor) -> Result<Tensor> {
+        let members = scores.dim(1)?;
+        let mut parts = vec![];
+        let mut start = 0;
+        for query in &self.queries {
+            let rows = query.len();
+            let order = Tensor::from_slice(&query.rows, rows, scores.device())?;
+            let own = scores.narrow(0, start, rows)?.index_select(&order, 0)?;
+            for member in 0..members {
+                parts.push(self.loss.plain_query(query, &own.narrow(1, member, 1)?)?);
+            }
+            start += rows;
+        }
+        Ok(Tensor::stack(&parts, 0)?.mean_all()?)
+    }
+}
+
+impl<L: ByQuery> Slopes for OverQueries<L> {
+    fn name(&self) -> &'static str {
+        L::NAME
+    }
+
+    /// All queries on all cores, their losses added up in order.
+    fn loss(&self, scores: &[f32], slopes: &mut [f32]) -> f64 {
+        let Self { queries, loss } = self;
+        let rows: usize = queries.iter().map(|query| query.len()).sum();
+        let members = scores.len() / rows.max(1);
+        let share = 1.0 / (queries.len() * members) as f32;
+        let lengths = queries.iter().map(|query| query.len() * members);
+        let queries: Vec<_> = split(scores, slopes, lengths).zip(queries).collect();
+        let losses: Vec<f64> = queries
+            .into_par_iter()
+            .map(|((scores, slopes), query)| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        (0..members)
+                            .map(|member| loss.query(query, scores, slopes, member, share))
+                            .sum()
+                    },
+                )
+            })
+            .collect();
+        losses.into_iter().sum::<f64>() * f64::from(share)
+    }
 }
 
 /// Σ weight · ln(1 + exp(worse − better)) over pairs of rows by candle's own operations. Weights are

@@ -9,8 +9,9 @@ use crate::engine::loss::CrossEntropy;
 use crate::engine::{Parameters, StepKey};
 use crate::error::Result;
 use crate::model::Model;
-use crate::model::classification::{self, probabilities};
+use crate::model::classification::probabilities;
 use crate::model::features::EncodedRows;
+use crate::model::member;
 use crate::model::nets::{Body, NetSettings, NetShape, Numbers, TabularNet};
 use crate::sys::random::{Purpose, stream};
 use crate::train::estimator::Request;
@@ -58,7 +59,7 @@ impl NetLearner {
             labels: labels.into_iter().map(|label| label as u32).collect(),
             valid: spec.features().encode(&valid),
             valid_labels,
-            spec: spec.with(classification::Body::Net(shape)),
+            spec: spec.with(member::Body::Net(shape)),
         })
     }
 

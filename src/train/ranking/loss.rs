@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use crate::engine::loss::{ApproxNdcg, LambdaRank, ListNet, NdcgLoss, Query};
+use crate::engine::loss::{ApproxNdcg, LambdaRank, ListNet, NdcgLoss, OverQueries, Query};
 use crate::error::{Error, Result, closest};
 use crate::model::ModelSettings;
 
@@ -79,11 +79,12 @@ impl RankLoss {
                 Grades::Shares(target) => targets.push(target.clone()),
             }
         }
+        let queries = ranked;
         match self {
-            Self::LambdaRank => LambdaRank { queries: ranked, even: true }.of(scores),
+            Self::LambdaRank => OverQueries { queries, loss: LambdaRank { even: true } }.of(scores),
             Self::Softmax => ListNet { targets }.of(scores),
-            Self::NdcgLoss => NdcgLoss { queries: ranked }.of(scores),
-            Self::ApproxNdcg => ApproxNdcg { queries: ranked }.of(scores),
+            Self::NdcgLoss => OverQueries { queries, loss: NdcgLoss }.of(scores),
+            Self::ApproxNdcg => OverQueries { queries, loss: ApproxNdcg }.of(scores),
         }
     }
 }
