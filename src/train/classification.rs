@@ -26,7 +26,7 @@ use crate::model::classification::{ClassificationModel, Spec};
 use crate::model::features::{Classes, Features, Inputs, NumberStyle};
 use crate::model::labels::{class_indices, classes_of, positive_of};
 use crate::model::member::{Body, Member};
-use crate::train::course::{ESTIMATORS, FOLDS, SEEDS, Situation, folds};
+use crate::train::course::{Deal, ESTIMATORS, FOLDS, SEEDS, Situation};
 
 pub(super) const OFFER: Offer = Offer {
     estimators: &[
@@ -66,7 +66,7 @@ fn candidates(situation: &Situation<'_>) -> Vec<Candidate> {
 fn is_small(situation: &Situation<'_>) -> bool {
     const FEW: usize = 50_000;
     let Situation { dataset, data } = *situation;
-    work(situation) <= FEW && dataset.valid.rows > 0 && folds::possible(dataset, data, 5)
+    work(situation) <= FEW && dataset.valid.rows > 0 && Deal::Rows.possible(dataset, data, 5)
 }
 
 /// Rows times classes.

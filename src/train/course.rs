@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::{Model, ModelSettings};
 
 pub(crate) use crate::model::choice::{Choice, Chosen};
-pub(crate) use folds::Fold;
+pub(crate) use folds::{Deal, Fold, Round};
 pub(crate) use walk::{Limits, Walk};
 
 /// What is trained in a run, in this order.
@@ -130,7 +130,7 @@ pub(crate) fn plan(
     let estimators = estimators(&offer, &model.kind, &own, &shared, situation)?;
     let mut parts = Vec::new();
     // Fold after fold: whenever the time is up, there are whole ones to choose by.
-    for fold in folds(&offer, &model.kind, &shared, situation)? {
+    for fold in folds(task, &offer, &model.kind, &shared, situation)? {
         for (estimator, model, share) in &estimators {
             for number in 0..seeds(&shared)? {
                 let member = match number {
@@ -270,12 +270,14 @@ fn seeds(shared: &Table) -> Result<u64> {
 pub(crate) const FOLDS: &str = "folds";
 
 fn folds(
+    task: Task,
     offer: &Offer,
     kind: &str,
     shared: &Table,
     situation: &Situation<'_>,
 ) -> Result<Vec<Option<Fold>>> {
     const MOST: usize = 20;
+    let deal = Deal::of(task);
     let of = match shared.get(FOLDS) {
         None if kind == AUTO => (offer.folds)(situation),
         None => 1,
@@ -286,19 +288,17 @@ fn folds(
                     "it is a whole number, 1 to {MOST}; 1 is the validation set alone"
                 ))
             })?;
-            if count > 1 && !folds::possible(situation.dataset, situation.data, count) {
+            if count > 1 && !deal.possible(situation.dataset, situation.data, count) {
+                let needs = deal.needs(count);
                 return Err(Error::user(format!("the rows can't be dealt out to {count} folds"))
-                    .hint(format!(
-                        "folds are for `data.split` of kind \"random\", and every class needs {} rows; lower `model.{FOLDS}`",
-                        2 * count
-                    )));
+                    .hint(format!("{needs}; lower `model.{FOLDS}`")));
             }
             count
         }
     };
     Ok(match of {
         0 | 1 => vec![None],
-        of => (0..of).map(|number| Some(Fold { number, of })).collect(),
+        of => (0..of).map(|number| Some(Fold { number, of, deal })).collect(),
     })
 }
 

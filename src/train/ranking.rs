@@ -7,25 +7,34 @@ mod mlp;
 mod net;
 mod trees;
 
-use crate::data::Task;
+use crate::data::{DataSettings, Table, Task};
 use crate::error::{Error, Result};
 use crate::metrics::{mean, ndcg, ranked_queries};
 use crate::model::features::{Features, Inputs, NumberStyle};
 use crate::model::labels::{query_groups, relevance_of};
 use crate::model::ranking::{BestFeature, Spec};
-use crate::train::course::{ESTIMATORS, SEEDS};
+use crate::train::course::{Deal, ESTIMATORS, FOLDS, SEEDS, Situation};
 use crate::train::estimator::{Candidate, Offer, Request};
 use crate::train::learner::Validation;
 
 pub(super) const OFFER: Offer = Offer {
     estimators: &[mlp::ESTIMATOR, trees::ESTIMATOR, linear::ESTIMATOR],
-    shared: &[ESTIMATORS, SEEDS],
+    shared: &[ESTIMATORS, SEEDS, FOLDS],
     check: |_| Ok(()),
     // Nets and trees err in different queries. A linear scorer errs where the nets do, only more often (ADR 12).
     auto: |_| vec![Candidate { kind: "trees", share: 0.3 }, Candidate { kind: "mlp", share: 0.7 }],
-    folds: |_| 1,
+    folds: |situation| if is_small(situation) { 5 } else { 1 },
     finish: finish::finish,
 };
+
+/// Whether there are so few queries that one validation set is too small to stop and to choose by, and so few rows that
+/// all may well be learned from several times.
+fn is_small(situation: &Situation<'_>) -> bool {
+    const FEW: usize = 50_000;
+    let Situation { dataset, data } = *situation;
+    let rows = dataset.train.rows + dataset.valid.rows;
+    rows <= FEW && dataset.valid.rows > 0 && Deal::Queries.possible(dataset, data, 5)
+}
 
 /// What every ranker has before it learns: features, the baseline, and the rows as it reads them.
 struct Prepared {
@@ -48,14 +57,8 @@ impl Prepared {
         let Request { dataset, data: settings, .. } = *request;
         let names = dataset.features(settings, Task::Ranking);
         let features = Features::fit(&dataset.train, &names, style, None)?;
-        let judged = |table| -> Result<Judged> {
-            Ok(Judged {
-                queries: query_groups(table, settings)?,
-                relevance: relevance_of(table, settings)?,
-                inputs: Inputs::read(&features, table, 0..table.rows)?,
-            })
-        };
-        let (train, valid) = (judged(&dataset.train)?, judged(&dataset.valid)?);
+        let train = Judged::new(&features, &dataset.train, settings)?;
+        let valid = Judged::new(&features, &dataset.valid, settings)?;
         if valid.relevance.iter().all(|grade| *grade == 0.0) {
             return Err(Error::user("no query with a relevant row is held out for validation")
                 .hint("raise `valid` of `data.split`, or give more data"));
@@ -65,7 +68,7 @@ impl Prepared {
             return Err(Error::user(format!("`{label}` is the same for all rows of every query"))
                 .hint("a query needs rows of different relevance to learn an order from"));
         }
-        let best_feature = best_feature(&train, features.numbers.len());
+        let best_feature = best_feature(&train);
         let spec = Spec {
             kind: request.model.kind.clone(),
             data: settings.clone(),
@@ -79,6 +82,14 @@ impl Prepared {
 }
 
 impl Judged {
+    fn new(features: &Features, table: &Table, settings: &DataSettings) -> Result<Self> {
+        Ok(Self {
+            queries: query_groups(table, settings)?,
+            relevance: relevance_of(table, settings)?,
+            inputs: Inputs::read(features, table, 0..table.rows)?,
+        })
+    }
+
     fn count(&self) -> usize {
         self.queries.iter().max().map_or(0, |last| *last as usize + 1)
     }
@@ -131,9 +142,9 @@ fn of_queries(ranked: &[Vec<f64>]) -> Vec<f64> {
 }
 
 /// The number, as it is or negated, with the best NDCG@10 on the training queries.
-fn best_feature(train: &Judged, numbers: usize) -> Option<BestFeature> {
+fn best_feature(train: &Judged) -> Option<BestFeature> {
     let mut best: Option<(f64, BestFeature)> = None;
-    for number in 0..numbers {
+    for number in 0..train.inputs.widths().0 {
         for rising in [true, false] {
             let feature = BestFeature { number, rising };
             let inputs = &train.inputs;

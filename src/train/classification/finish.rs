@@ -4,7 +4,7 @@ use candle_core::Device;
 
 use super::told::{THRESHOLD, Told};
 use super::{WEIGHTED, calibrate, measured, shares, weighted_loss};
-use crate::data::{Dataset, Table};
+use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::metrics::log_loss;
 use crate::model::choice::Choice;
@@ -14,15 +14,9 @@ use crate::model::labels::class_indices;
 use crate::model::logistic::{Design, Logistic};
 use crate::model::{Model, Probabilities};
 use crate::train::blend;
-use crate::train::course::{FinishRequest, Finished, Trained, chosen};
+use crate::train::course::folds::{learned, rounds};
+use crate::train::course::{FinishRequest, Finished, Round, Trained, chosen};
 use crate::train::logistic::fit;
-
-/// The parts that were validated on the same rows.
-struct Round {
-    /// Training and validation rows of these parts.
-    data: Dataset,
-    parts: Vec<Trained>,
-}
 
 /// What was said of validation rows by those who had not learned from them, round after round; row-major.
 struct Said {
@@ -76,11 +70,7 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     model.spec.threshold = threshold(&told, &model.spec, &said.labels, &together)?;
     let valid = measured(&model.spec, counted.as_deref(), &said.labels, &together).metrics;
     let conformal = Conformal::new(&together, &said.labels, classes);
-    // What is validated in turn is all learned from.
-    let learned = match rounds.len() {
-        1 => rounds[0].data.train.clone(),
-        _ => request.dataset.train.stack(&request.dataset.valid)?,
-    };
+    let learned = learned(&rounds, request)?;
     let logistic = regression(&model, &learned)?;
     model.spec.prior =
         shares(&class_indices(&learned, &request.data.target, model.classes())?, classes);
@@ -108,26 +98,6 @@ fn threshold(
         answers.chunks_exact(spec.classes.len()).map(|row| row[positive]).collect();
     let is_positive: Vec<bool> = labels.iter().map(|label| *label == positive).collect();
     Ok(Some(calibrate::threshold(&scores, &is_positive, by)))
-}
-
-/// Parts by the rows that they were validated on. A round that the budget cut short is left out, but for the first.
-fn rounds(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result<Vec<Round>> {
-    let mut rounds: Vec<Round> = Vec::new();
-    for part in parts {
-        match rounds.last_mut() {
-            Some(round) if round.parts[0].fold == part.fold => round.parts.push(part),
-            _ => {
-                let data = match part.fold {
-                    Some(fold) => fold.of(request.dataset, request.data)?,
-                    None => request.dataset.clone(),
-                };
-                rounds.push(Round { data, parts: vec![part] });
-            }
-        }
-    }
-    let whole = rounds.first().map_or(0, |first| first.parts.len());
-    rounds.retain(|round| round.parts.len() == whole);
-    if rounds.is_empty() { Err(Error::bug("a course without a trained part")) } else { Ok(rounds) }
 }
 
 fn model_of(part: &Trained) -> Result<&ClassificationModel> {

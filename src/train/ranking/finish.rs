@@ -1,63 +1,53 @@
-//! From trained parts to one ranker: the mean of those that validation doesn't find clearly worse than the best.
+//! From trained parts to one ranker: the mean of those members that validation doesn't find clearly worse than the best.
 
 use candle_core::Device;
 
-use super::{measured, of_queries};
+use super::{Judged, best_feature, measured, of_queries};
 use crate::error::{Error, Result};
 use crate::metrics::{mean, ranked_queries};
 use crate::model::choice::Choice;
 use crate::model::{Model, RankingModel};
-use crate::train::course::{FinishRequest, Finished, Trained, chosen};
+use crate::train::course::folds::{learned, rounds};
+use crate::train::course::{FinishRequest, Finished, Round, Trained, chosen};
 
 /// How many standard errors of the paired difference a part is behind before it is clearly worse. One would leave out
 /// parts that help: both the best and its lead are chosen by the same few queries (ADR 12).
 const CLEARLY: f64 = 3.0;
 
-/// Validation queries are few, tens where classification has hundreds of rows: weights fitted to them would follow
-/// their noise. So parts count alike, and only those are left out that are clearly worse than the best. The best alone
-/// is taken where the mean is clearly worse than it.
+/// Validation queries are few, tens or hundreds where classification has thousands of rows: weights fitted to them would
+/// follow their noise. So members count alike, and only those are left out that are clearly worse than the best. The best
+/// alone is taken where the mean is clearly worse than it.
 ///
-/// Before they are added up, a part's scores are divided by how far they spread within the validation queries: one
-/// number a part, so that a row's score stays a function of the row, and a part that hardly tells a query's rows
-/// apart has little to say of them.
+/// Before they are added up, a part's scores are divided by how far they spread within the queries that validate it: one
+/// number a part, so that a part that hardly tells a query's rows apart has little to say of them. The parts of several
+/// folds are one member: each is judged by its own queries, and all answer together.
 pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result<Finished> {
-    let models: Vec<&RankingModel> = parts
-        .iter()
-        .map(|part| match &part.model {
-            Model::Ranking(model) => Ok(model),
-            _ => Err(Error::bug("a part of another task")),
-        })
-        .collect::<Result<_>>()?;
-    let table = &request.dataset.valid;
-    let valid =
-        Valid { queries: models[0].queries(table)?, relevance: models[0].relevance(table)? };
-    let scores: Vec<Vec<f64>> =
-        models.iter().map(|model| model.score(table)).collect::<Result<_>>()?;
-    let spreads: Vec<f64> = scores.iter().map(|scores| valid.spread(scores)).collect();
-
+    let rounds = rounds(parts, request)?;
+    let said = Said::new(&rounds)?;
     let alone: Vec<Vec<f64>> =
-        scores.iter().map(|scores| valid.by_query(scores)).collect::<Result<_>>()?;
+        said.members.iter().map(|scores| said.by_query(scores)).collect::<Result<_>>()?;
     let values: Vec<f64> = alone.iter().map(|values| average(values)).collect();
-    let weights = weigh(&alone, |weights| {
-        let mut sums = vec![0.0; table.rows];
-        for ((scores, spread), weight) in scores.iter().zip(&spreads).zip(weights) {
-            sums.iter_mut().zip(scores).for_each(|(sum, score)| *sum += weight / spread * score);
-        }
-        valid.by_query(&sums)
-    })?;
+    let weights = weigh(&alone, |weights| said.by_query(&said.together(weights)))?;
 
-    let named = parts.iter().zip(&models).zip(weights.iter().zip(&spreads));
-    let named = named.map(|((part, &model), (weight, spread))| {
-        (part.name.clone(), weight / spread, model.clone())
-    });
-    let model = RankingModel::blend(request.kind, named.collect(), &Device::Cpu)?;
-    let answer = model.score(table)?;
-    let members = chosen(&parts, &weights, &values);
-    let baselines = model.baselines(table)?.into_iter();
-    let baselines = baselines
-        .map(|(name, scores)| Ok((name, average(&valid.by_query(&scores)?))))
-        .collect::<Result<_>>()?;
-    let value = average(&valid.by_query(&answer)?);
+    let count = rounds.len() as f64;
+    let mut named = Vec::new();
+    for (round, spreads) in rounds.iter().zip(&said.spreads) {
+        for ((part, spread), weight) in round.parts.iter().zip(spreads).zip(&weights) {
+            named.push((part.name.clone(), weight / spread / count, model_of(part)?.clone()));
+        }
+    }
+    let mut model = RankingModel::blend(request.kind, named, &Device::Cpu)?;
+    if rounds.len() > 1 {
+        let learned = learned(&rounds, request)?;
+        let learned = Judged::new(&model.spec.features[0], &learned, request.data)?;
+        model.spec.best_feature = best_feature(&learned);
+    }
+    let members = chosen(&rounds[0].parts, &weights, &values);
+    let baselines = said.baseline.iter().map(|scores| Ok(average(&said.by_query(scores)?)));
+    let baselines = baselines.map(|value| Ok(("best_feature".into(), value?)));
+    let baselines = baselines.collect::<Result<_>>()?;
+    let together = said.together(&weights);
+    let value = average(&said.by_query(&together)?);
     let choice = Choice { metric: "ndcg".into(), value, members, baselines };
     let notices = choice.lost_to().map(|(name, value)| {
         format!(
@@ -66,40 +56,93 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
         )
     });
     let notices = notices.into_iter().collect();
-    let valid = measured(&valid.relevance, &answer, &valid.queries).metrics;
+    let valid = measured(&said.relevance, &together, &said.queries).metrics;
     Ok(Finished { model: Model::Ranking(model), valid, choice: Some(choice), notices })
 }
 
-/// The validation rows' queries and grades.
-struct Valid {
-    queries: Vec<u32>,
-    relevance: Vec<f64>,
+fn model_of(part: &Trained) -> Result<&RankingModel> {
+    match &part.model {
+        Model::Ranking(model) => Ok(model),
+        _ => Err(Error::bug("a part of another task")),
+    }
 }
 
-impl Valid {
+/// What was said of validation rows by those who had not learned from them, round after round.
+struct Said {
+    /// Of each row, numbered over all rounds.
+    queries: Vec<u32>,
+    relevance: Vec<f64>,
+    /// The scores of each member, in units of their spread.
+    members: Vec<Vec<f64>>,
+    /// Of each round, that of each of its parts.
+    spreads: Vec<Vec<f64>>,
+    /// The best single feature's, where there is one in every round.
+    baseline: Option<Vec<f64>>,
+}
+
+impl Said {
+    fn new(rounds: &[Round]) -> Result<Self> {
+        let mut said = Self {
+            queries: vec![],
+            relevance: vec![],
+            members: vec![vec![]; rounds[0].parts.len()],
+            spreads: vec![],
+            baseline: Some(vec![]),
+        };
+        for Round { data, parts } in rounds {
+            let first = model_of(&parts[0])?;
+            let before = said.queries.iter().max().map_or(0, |last| last + 1);
+            let queries = first.queries(&data.valid)?;
+            said.relevance.extend(first.relevance(&data.valid)?);
+            let mut spreads = Vec::with_capacity(parts.len());
+            for (part, answers) in parts.iter().zip(&mut said.members) {
+                let scores = model_of(part)?.score(&data.valid)?;
+                let spread = spread(&queries, &scores);
+                answers.extend(scores.iter().map(|score| score / spread));
+                spreads.push(spread);
+            }
+            said.spreads.push(spreads);
+            let own = first.baselines(&data.valid)?.pop();
+            said.baseline = said.baseline.zip(own).map(|(mut all, (_, scores))| {
+                all.extend(scores);
+                all
+            });
+            said.queries.extend(queries.into_iter().map(|query| before + query));
+        }
+        Ok(said)
+    }
+
+    fn together(&self, weights: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.queries.len()];
+        for (scores, weight) in self.members.iter().zip(weights) {
+            sums.iter_mut().zip(scores).for_each(|(sum, score)| *sum += weight * score);
+        }
+        sums
+    }
+
     /// What scores are worth in each query that has something relevant.
     fn by_query(&self, scores: &[f64]) -> Result<Vec<f64>> {
         let ranked = ranked_queries(&self.relevance, scores, &self.queries)
             .ok_or_else(|| Error::bug("a part's scores are no numbers"))?;
         Ok(of_queries(&ranked))
     }
+}
 
-    /// The standard deviation of scores from the mean of their query; one where they are all equal.
-    fn spread(&self, scores: &[f64]) -> f64 {
-        let count = self.queries.iter().max().map_or(0, |last| *last as usize + 1);
-        let mut sums = vec![(0.0, 0.0); count];
-        for (&query, score) in self.queries.iter().zip(scores) {
-            let (sum, rows) = &mut sums[query as usize];
-            *sum += score;
-            *rows += 1.0;
-        }
-        let squares = self.queries.iter().zip(scores).map(|(&query, score)| {
-            let (sum, rows) = sums[query as usize];
-            (score - sum / rows).powi(2)
-        });
-        let variance = squares.sum::<f64>() / scores.len() as f64;
-        if variance > 0.0 && variance.is_finite() { variance.sqrt() } else { 1.0 }
+/// The standard deviation of scores from the mean of their query; one where they are all equal.
+fn spread(queries: &[u32], scores: &[f64]) -> f64 {
+    let count = queries.iter().max().map_or(0, |last| *last as usize + 1);
+    let mut sums = vec![(0.0, 0.0); count];
+    for (&query, score) in queries.iter().zip(scores) {
+        let (sum, rows) = &mut sums[query as usize];
+        *sum += score;
+        *rows += 1.0;
     }
+    let squares = queries.iter().zip(scores).map(|(&query, score)| {
+        let (sum, rows) = sums[query as usize];
+        (score - sum / rows).powi(2)
+    });
+    let variance = squares.sum::<f64>() / scores.len() as f64;
+    if variance > 0.0 && variance.is_finite() { variance.sqrt() } else { 1.0 }
 }
 
 /// The weight of each part, from what it reaches alone in each query and what blends do.
@@ -156,9 +199,9 @@ mod tests {
 
     #[test]
     fn the_spread_is_within_queries_and_never_nothing() {
-        let valid = Valid { queries: vec![0, 1, 0, 1], relevance: vec![0.0; 4] };
-        assert_eq!(valid.spread(&[1.0, 10.0, 3.0, 12.0]), 1.0);
-        assert_eq!(valid.spread(&[5.0, 7.0, 5.0, 7.0]), 1.0);
-        assert_eq!(valid.spread(&[0.0, 0.0, 8.0, 8.0]), 4.0);
+        let spread = |scores: &[f64]| spread(&[0, 1, 0, 1], scores);
+        assert_eq!(spread(&[1.0, 10.0, 3.0, 12.0]), 1.0);
+        assert_eq!(spread(&[5.0, 7.0, 5.0, 7.0]), 1.0);
+        assert_eq!(spread(&[0.0, 0.0, 8.0, 8.0]), 4.0);
     }
 }
