@@ -200,7 +200,7 @@ fn a_blend_of_rankers_says_what_it_is_made_of() {
         query: Some("query".into()),
         ..DataSettings::default()
     };
-    let told = "[trees]\nmin_rows_per_leaf = 5";
+    let told = "folds = 1\n[trees]\nmin_rows_per_leaf = 5";
     let train = || trained(Task::Ranking, &dataset, &settings, told, 7, 6);
     let (first, second) = (train(), train());
     let choice = first.choice.as_ref().unwrap();
@@ -226,6 +226,40 @@ fn a_blend_of_rankers_says_what_it_is_made_of() {
     assert_eq!(bits(&alone), bits(&answer[9..10]));
 }
 
+/// Every query validates once, and the models of all folds are one member of the blend.
+#[test]
+fn rankers_of_all_folds_answer_together() {
+    let mut all = table(480, 4, 1);
+    all.origin.picked = Some((0..480).collect());
+    let rows: Vec<usize> = (0..480).collect();
+    let dataset =
+        Dataset { train: all.take(&rows[..400]), valid: all.take(&rows[400..]), ..dataset(4) };
+    let settings = DataSettings {
+        target: "grade".into(),
+        query: Some("query".into()),
+        ..DataSettings::default()
+    };
+    let told = "[trees]\nmin_rows_per_leaf = 5\n[mlp]\nmembers = 2";
+    let train = || trained(Task::Ranking, &dataset, &settings, told, 7, 4);
+    let (first, second) = (train(), train());
+    let choice = first.choice.as_ref().unwrap();
+    assert_eq!(Some(choice), second.choice.as_ref());
+    let parts: Vec<&str> = choice.members.iter().map(|member| member.part.as_str()).collect();
+    assert_eq!(parts, ["trees", "mlp"]);
+    assert!(first.notices.is_empty() && choice.value > choice.baselines[0].1);
+    let (Model::Ranking(model), Model::Ranking(other)) = (&first.model, &second.model) else {
+        unreachable!()
+    };
+    let taken = choice.members.iter().filter(|member| member.weight > 0.0).count();
+    assert_eq!(model.spec.members.len(), 5 * taken);
+    let scores = model.score(&dataset.test).unwrap();
+    assert_eq!(bits(&scores), bits(&other.score(&dataset.test).unwrap()));
+    let queries = model.queries(&dataset.test).unwrap();
+    let relevance = model.relevance(&dataset.test).unwrap();
+    let value = ndcg(&ranked_queries(&relevance, &scores, &queries).unwrap(), 5).unwrap();
+    assert!(value > 0.8, "{value}");
+}
+
 #[test]
 fn a_ranker_that_loses_to_one_feature_says_so() {
     // The grades of validation are the feature itself; those of training are noise in it.
@@ -249,7 +283,8 @@ fn a_ranker_that_loses_to_one_feature_says_so() {
         query: Some("query".into()),
         ..DataSettings::default()
     };
-    let finished = trained(Task::Ranking, &dataset, &settings, "kind = 'auto'", 7, 1);
+    let told = "kind = 'auto'\nfolds = 1";
+    let finished = trained(Task::Ranking, &dataset, &settings, told, 7, 1);
     let choice = finished.choice.unwrap();
     // By luck the noise may have taught the right order, and then there is nothing to say.
     assert_eq!(finished.notices.len(), usize::from(choice.value < choice.baselines[0].1));

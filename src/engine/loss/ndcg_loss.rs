@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::query::{ByQuery, Query, WIDE, evened, plain_plain_pairs};
+use super::query::{ByQuery, Query, WIDE, evened, plain_pairs};
 use crate::engine::simd::{exp, ln_1p};
 use crate::error::Result;
 

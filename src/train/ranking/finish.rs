@@ -43,9 +43,9 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
         model.spec.best_feature = best_feature(&learned);
     }
     let members = chosen(&rounds[0].parts, &weights, &values);
-    let baselines = said.baseline.iter().map(|scores| Ok(average(&said.by_query(scores)?)));
-    let baselines = baselines.map(|value| Ok(("best_feature".into(), value?)));
-    let baselines = baselines.collect::<Result<_>>()?;
+    let baseline =
+        |scores: &Vec<f64>| Ok(("best_feature".to_owned(), average(&said.by_query(scores)?)));
+    let baselines = said.baseline.iter().map(baseline).collect::<Result<_>>()?;
     let together = said.together(&weights);
     let value = average(&said.by_query(&together)?);
     let choice = Choice { metric: "ndcg".into(), value, members, baselines };

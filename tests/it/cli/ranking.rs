@@ -71,10 +71,10 @@ fn settings_that_cannot_be_are_errors() {
       try: it is a name, such as "lambdarank"
 
     model.kind="linear" --set model.hidden=[8]: 1 error: there is no setting `model.hidden`
-      try: there are: loss, estimators, seeds
+      try: there are: loss, estimators, seeds, folds
 
     model.kind="trees" --set model.loss="softmax": 1 error: there is no setting `model.loss`
-      try: there are: learning_rate, leaves, depth, min_rows_per_leaf, min_curvature_per_leaf, min_gain, l1, l2, feature_fraction, row_fraction, bins, min_rows_per_bin, categories, estimators, seeds
+      try: there are: learning_rate, leaves, depth, min_rows_per_leaf, min_curvature_per_leaf, min_gain, l1, l2, feature_fraction, row_fraction, bins, min_rows_per_bin, categories, estimators, seeds, folds
 
     model.loss="softmax": 1 error: `model.loss` is a setting of `mlp`, and `auto` trains several estimators
       try: write it under [model.mlp], or say kind = "mlp"
