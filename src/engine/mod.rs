@@ -13,6 +13,7 @@ pub(crate) mod parameters;
 mod pass;
 pub(crate) mod peak;
 mod plain;
+mod precision;
 mod score;
 mod shard;
 pub(crate) mod simd;
@@ -23,8 +24,9 @@ pub(crate) mod threads;
 
 pub(crate) use dropout::StepKey;
 pub(crate) use net::{Batch, Init, Net, NetBuilder, Value};
-pub(crate) use parameters::{Parameters, use_plain_steps};
+pub(crate) use parameters::{Parameters, use_plain_steps, uses_plain_steps};
 pub(crate) use pass::Mode;
+pub(crate) use precision::Precision;
 pub(crate) use score::Scorer;
 pub(crate) use steps::activate::Curve;
 pub(crate) use steps::linear::{Activation, Linear};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, OnceLock};
 
 use candle_core::{DType, Device, Tensor, Var};
 use rand::Rng;
@@ -12,6 +12,7 @@ use rand_distr::StandardNormal;
 use super::net::{Batch, Declared, Init, Net};
 use super::pass::{Gradient, Mode, Pass, Workspace};
 use super::plain;
+use super::precision::Precision;
 use crate::error::{Error, Result};
 
 /// A net with its parameters, which are training's variables or a package's weights.
@@ -21,6 +22,8 @@ pub(crate) struct Parameters {
     flat: Var,
     workspace: Arc<Workspace>,
     fused: bool,
+    /// What products are taken in while training; float32 until it is said.
+    precision: Arc<OnceLock<Precision>>,
 }
 
 impl Parameters {
@@ -67,8 +70,9 @@ impl Parameters {
 
     fn new(net: &Arc<Net>, flat: Vec<f32>, device: &Device) -> Result<Self> {
         let flat = Var::from_vec(flat, net.total(), device)?;
-        let fused = device.is_cpu() && fused_is_wanted();
-        Ok(Self { net: net.clone(), flat, workspace: Arc::default(), fused })
+        let fused = device.is_cpu() && !uses_plain_steps();
+        let workspace = Arc::default();
+        Ok(Self { net: net.clone(), flat, workspace, fused, precision: Arc::default() })
     }
 
     /// An empty batch to fill, in memory that is used again and again: the kernel would clear fresh
@@ -80,11 +84,12 @@ impl Parameters {
     /// `[rows, outputs]` of a batch, differentiable in the parameters when training.
     pub(crate) fn forward(&self, batch: Arc<Batch>, mode: Mode) -> Result<Tensor> {
         if !self.fused {
-            let dropout = match mode {
-                Mode::Score => None,
-                Mode::Train(key) => Some(key),
+            // Who scores takes float32 everywhere, as a package does.
+            let (dropout, precision) = match mode {
+                Mode::Score => (None, Precision::Float32),
+                Mode::Train(key) => (Some(key), self.precision()),
             };
-            return plain::forward(&self.net, &batch, self.flat.as_tensor(), dropout);
+            return plain::forward(&self.net, &batch, self.flat.as_tensor(), dropout, precision);
         }
         let pass = Pass::new(self.net.clone(), batch, mode, self.workspace.clone());
         Ok(match mode {
@@ -105,6 +110,22 @@ impl Parameters {
             return Err(Error::bug("a loss that does not depend on the net has no gradient"));
         }
         Ok(FlatGradient::Shared(gradient))
+    }
+
+    /// From now on, and for good, training takes its products in this precision. Steps that are fused know
+    /// float32 alone.
+    pub(crate) fn train_in(&self, precision: Precision) -> Result<()> {
+        if self.fused && precision != Precision::Float32 {
+            return Err(Error::bug(format!("fused steps don't run in {}", precision.name())));
+        }
+        if *self.precision.get_or_init(|| precision) == precision {
+            return Ok(());
+        }
+        Err(Error::bug("parameters are trained in one precision"))
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision.get().copied().unwrap_or_default()
     }
 
     /// All parameters in one row.
@@ -231,6 +252,7 @@ pub(crate) fn use_plain_steps() {
     PLAIN.store(true, Ordering::Relaxed);
 }
 
-fn fused_is_wanted() -> bool {
-    !PLAIN.load(Ordering::Relaxed)
+/// Whether [`use_plain_steps`] was called.
+pub(crate) fn uses_plain_steps() -> bool {
+    PLAIN.load(Ordering::Relaxed)
 }

@@ -1,9 +1,10 @@
 //! The twin of a pass: the same steps as plain candle tensors, on any device.
 
-use candle_core::{Device, Shape, Tensor};
+use candle_core::{DType, Device, Shape, Tensor};
 
 use super::dropout::StepKey;
 use super::net::{Batch, Net, ParameterId, Value};
+use super::precision::Precision;
 use crate::error::{Error, Result};
 
 /// A batch on its way through a net as tensors.
@@ -12,6 +13,8 @@ pub(crate) struct Plain<'a> {
     net: &'a Net,
     batch: &'a Batch,
     weights: &'a Tensor,
+    /// The same in the type that products are taken in.
+    factors: Tensor,
     dropout: Option<StepKey>,
     device: Device,
     values: Vec<Option<Tensor>>,
@@ -23,10 +26,13 @@ pub(super) fn forward(
     batch: &Batch,
     weights: &Tensor,
     dropout: Option<StepKey>,
+    precision: Precision,
 ) -> Result<Tensor> {
     let device = weights.device().clone();
     let values = vec![None; net.widths.len()];
-    let mut plain = Plain { net, batch, weights, dropout, device, values };
+    // All at once: one kernel a pass, and one on the way back.
+    let factors = weights.to_dtype(precision.of_products())?;
+    let mut plain = Plain { net, batch, weights, factors, dropout, device, values };
     if let Some(dense) = plain.dense()? {
         plain.values[0] = Some(dense);
     }
@@ -59,9 +65,24 @@ impl Plain<'_> {
     }
 
     pub(super) fn weight(&self, id: ParameterId) -> Result<Tensor> {
+        self.part(self.weights, id)
+    }
+
+    /// A weight to take a [product](Self::product) with.
+    pub(super) fn factor(&self, id: ParameterId) -> Result<Tensor> {
+        self.part(&self.factors, id)
+    }
+
+    fn part(&self, weights: &Tensor, id: ParameterId) -> Result<Tensor> {
         let declared = self.net.declared(id);
-        let part = self.weights.narrow(0, declared.start, declared.len())?;
+        let part = weights.narrow(0, declared.start, declared.len())?;
         Ok(part.reshape(declared.shape.as_slice())?)
+    }
+
+    /// `values × factor` in the type that products are taken in; what comes of it is float32.
+    pub(super) fn product(&self, values: &Tensor, factor: &Tensor) -> Result<Tensor> {
+        let kind = self.factors.dtype();
+        Ok(values.to_dtype(kind)?.matmul(&factor.to_dtype(kind)?)?.to_dtype(DType::F32)?)
     }
 
     pub(super) fn tensor(&self, values: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {

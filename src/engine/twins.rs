@@ -92,14 +92,14 @@ fn smooth() -> Arc<Net> {
     net.finish(output)
 }
 
-fn nets() -> [Arc<Net>; 5] {
+pub(super) fn nets() -> [Arc<Net>; 5] {
     [net(), forecaster(), windows(), members(), smooth()]
 }
 
 /// The dense values of a net that reads numbers as positions among bins.
 const PAIRS: usize = 8;
 
-fn batch(net: &Net, rows: usize) -> Arc<Batch> {
+pub(super) fn batch(net: &Net, rows: usize) -> Arc<Batch> {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let mut dense: Vec<f32> = (0..rows * net.dense).map(|_| random.random::<f32>() - 0.5).collect();
     if net.dense == PAIRS {
@@ -118,7 +118,7 @@ fn batch(net: &Net, rows: usize) -> Arc<Batch> {
     Arc::new(Batch { rows, dense, codes })
 }
 
-fn parameters(net: &Arc<Net>) -> Parameters {
+pub(super) fn parameters(net: &Arc<Net>) -> Parameters {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let parameters = Parameters::init(net, &Device::Cpu, &mut random).expect("parameters");
     // What starts at zero or one would hide what it is multiplied with.

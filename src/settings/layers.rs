@@ -155,10 +155,6 @@ fn refuse_newer(table: &Table, path: &Path) -> Result<()> {
 /// What was meant by a key that is none: one beside it, or of its name elsewhere.
 fn meant(unknown: &Unknown) -> String {
     let key = &unknown.key;
-    if key == "train.precision" {
-        return "leave it out: mlx trains in float32 alone (docs/adr/0010 in its repository says why)"
-            .into();
-    }
     let (table, name) = match key.rsplit_once('.') {
         Some((table, name)) => (format!("{table}."), name),
         None => (String::new(), key.as_str()),

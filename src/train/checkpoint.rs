@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adamw::Moments;
 use super::event::StopReason;
+use super::fit::scaling::LossScale;
 use super::learner::Validation;
 use crate::error::{Error, Result};
 use crate::sys::files;
@@ -38,6 +39,9 @@ pub(crate) struct Progress {
     /// Those of them that went by before the first step: data made ready, what is fitted in closed form.
     #[serde(default)]
     pub setup_seconds: f64,
+    /// Where losses are scaled: what the next one is multiplied with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
     /// Why there is no further epoch, once there isn't: decided once, whatever the clock says later.
     #[serde(default)]
     pub ended: Option<StopReason>,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::learner::Learner;
 use crate::data::{ColumnKind, Table, Values};
+use crate::engine::Precision;
 use crate::error::{Error, Result};
 
 /// Rows that are named one by one.
@@ -39,6 +40,7 @@ pub(super) struct Place<'a> {
     pub units: &'a [usize],
     /// The peak learning rate of the run.
     pub rate: f64,
+    pub precision: Precision,
 }
 
 /// The error that ends the run. `table` holds the training rows, where they are at hand.
@@ -95,6 +97,11 @@ pub(super) fn error(place: &Place<'_>, learner: &dyn Learner, table: Option<&Tab
                 ),
             )
         }
+        Cause::Range => (
+            "no value of these rows stands out: most likely a sum is above 65504, the most that float16 holds"
+                .to_owned(),
+            "train in a type that holds as much as float32: `--set train.precision=bfloat16`".to_owned(),
+        ),
         Cause::Unknown if learner.steps_per_epoch().is_some() => (
             "no value of these rows stands out".to_owned(),
             "look at the data: `mlx data check`".to_owned(),
@@ -109,9 +116,15 @@ pub(super) fn error(place: &Place<'_>, learner: &dyn Learner, table: Option<&Tab
 
 #[derive(Debug, PartialEq)]
 enum Cause {
-    Rate { own: f64 },
-    Weights { largest: f32 },
+    Rate {
+        own: f64,
+    },
+    Weights {
+        largest: f32,
+    },
     Value(Outlier),
+    /// What float16 can hold.
+    Range,
     Unknown,
 }
 
@@ -141,6 +154,9 @@ fn cause(
     let rows = rows.filter(|_| !matches!(place.broken, Broken::Validation(_)));
     if let Some(found) = table.and_then(|table| outlier(table, rows)) {
         return Ok(Cause::Value(found));
+    }
+    if place.precision == Precision::Float16 {
+        return Ok(Cause::Range);
     }
     let weights = learner.parameters().flat().as_tensor().to_vec1::<f32>()?;
     // NaN is larger than any number here: it is no weight at all.

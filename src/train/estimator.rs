@@ -96,6 +96,11 @@ impl Offer {
 }
 
 impl Estimator {
+    /// Whether `train.precision` means anything to it: it descends, and on whatever device there is.
+    pub(crate) fn takes_precision(&self) -> bool {
+        self.descends && !self.cpu_only
+    }
+
     /// Its settings, of which each key is known and each value can be; `table` is where they stand.
     pub(crate) fn read(
         &self,

@@ -3,6 +3,9 @@
 
 mod epoch;
 mod pace;
+#[cfg(test)]
+mod precision_tests;
+pub(crate) mod scaling;
 mod sitting;
 mod step;
 #[cfg(test)]
@@ -13,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use rand::seq::SliceRandom;
 
+use self::scaling::LossScale;
 use self::sitting::Sitting;
 use super::adamw::{AdamW, Moments};
 use super::checkpoint::{Progress, State};
@@ -20,6 +24,7 @@ use super::diverged::{self, Broken, Place};
 use super::event::{Event, StopReason};
 use super::learner::Learner;
 use crate::data::Table;
+use crate::engine::Precision;
 use crate::error::{Error, Result};
 use crate::sys::random::{Purpose, stream};
 use crate::sys::signals::Interrupt;
@@ -35,6 +40,7 @@ pub(crate) struct FitPlan {
     pub batch: usize,
     pub learning_rate: f64,
     pub weight_decay: f64,
+    pub precision: Precision,
     /// Fitting ends by then, over all sittings of the part.
     pub budget: Option<Duration>,
     /// Fitting ends with this step: what a locked run replays instead of the clock.
@@ -70,11 +76,15 @@ impl<'a> Fit<'a> {
     pub(crate) fn new(
         learner: &'a dyn Learner,
         plan: &'a FitPlan,
-        state: State,
+        mut state: State,
         folder: &'a Path,
         interrupt: &'a Interrupt,
         report: &'a mut dyn FnMut(Event),
     ) -> Result<Self> {
+        learner.parameters().train_in(plan.precision)?;
+        if state.progress.total_steps == 0 {
+            state.progress.loss_scale = LossScale::of(plan.precision);
+        }
         let optimiser = AdamW::new(learner.parameters(), &state.optimiser)?;
         let sitting = Sitting::new(state.progress.seconds, Instant::now());
         Ok(Self {
@@ -200,7 +210,8 @@ impl<'a> Fit<'a> {
     fn diverged(&self, broken: Broken, units: &[usize]) -> Error {
         let progress = &self.state.progress;
         let (epoch, step) = (progress.epoch + 1, progress.step + 1);
-        let place = Place { broken, epoch, step, units, rate: self.plan.learning_rate };
+        let FitPlan { learning_rate: rate, precision, .. } = *self.plan;
+        let place = Place { broken, epoch, step, units, rate, precision };
         diverged::error(&place, self.learner, self.table)
     }
 }

@@ -77,6 +77,9 @@ const INTRODUCTION: &str = "# What `mlx train` resolved and what came of it. Com
 const FREE: [&str; 3] =
     ["settings.train.budget", "settings.train.device", "settings.train.threads"];
 
+/// What it stood for that an older lock lacks a key.
+const UNSAID: [(&str, &str); 1] = [("settings.train.precision", "\"float32\"")];
+
 impl Lock {
     pub(crate) fn new(
         now: &Now<'_>,
@@ -149,12 +152,14 @@ impl Lock {
         let locked = leaves(&self.settings, &self.schema, &self.kind, &self.device);
         let present = leaves(now.settings, now.schema, now.kind, now.device);
         let keys: BTreeSet<&String> = locked.keys().chain(present.keys()).collect();
-        let absent = "absent".to_owned();
         let mut lines = Vec::new();
         for key in keys {
-            let (was, is) = (locked.get(key), present.get(key));
+            let unsaid =
+                || UNSAID.iter().find(|(unsaid, _)| unsaid == key).map(|(_, value)| *value);
+            let was = locked.get(key).map(String::as_str).or_else(unsaid);
+            let is = present.get(key).map(String::as_str);
             if was != is && !FREE.contains(&key.as_str()) {
-                let (was, is) = (was.unwrap_or(&absent), is.unwrap_or(&absent));
+                let (was, is) = (was.unwrap_or("absent"), is.unwrap_or("absent"));
                 let key = key.trim_start_matches("settings.");
                 lines.push(format!("{key}: {was} in {FILE}, {is} now"));
             }

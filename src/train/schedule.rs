@@ -71,6 +71,7 @@ mod tests {
             batch: 1,
             learning_rate: 0.5,
             weight_decay: 0.0,
+            precision: crate::engine::Precision::Float32,
             budget: None,
             last_step: None,
         };

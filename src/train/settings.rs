@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Precision;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TrainSettings {
@@ -24,6 +26,8 @@ pub(crate) struct TrainSettings {
     pub learning_rate: Option<f64>,
     /// Decoupled weight decay, on matrices only. Absent: the estimator's own.
     pub weight_decay: Option<f64>,
+    /// What matrix products are taken in on a GPU: `float32`, `bfloat16`, or `float16` with scaled losses.
+    pub precision: Precision,
 }
 
 impl Default for TrainSettings {
@@ -38,6 +42,7 @@ impl Default for TrainSettings {
             batch: None,
             learning_rate: None,
             weight_decay: None,
+            precision: Precision::Float32,
         }
     }
 }

@@ -6,6 +6,7 @@ use candle_core::Device;
 use toml::Table;
 
 use crate::data::{self, Dataset, LoadRequest};
+use crate::engine::{Precision, uses_plain_steps};
 use crate::error::{Error, ExitCode, Result};
 use crate::outcome::train::{PlannedPart, TrainOutcome, TrainPlanOutcome};
 use crate::settings::{Project, ProjectSettings};
@@ -52,7 +53,7 @@ impl<'a> Training<'a> {
         let situation = Situation { dataset: &dataset, data: &settings.data };
         let course =
             course::plan(settings.project.task, &settings.model, settings.train.seed, &situation)?;
-        let limits = limits(project, &course)?;
+        let limits = limits(project, &course, &device)?;
         let device_name = device::name(&device);
         let schema = dataset.kinds();
         let tables = tables(settings)?;
@@ -260,7 +261,7 @@ fn note(manifest: &mut RunManifest, records: Vec<PartRecord>) {
 }
 
 /// What `[train]` says, each value one that can be.
-fn limits(project: &Project, course: &Course) -> Result<Limits> {
+fn limits(project: &Project, course: &Course, device: &Device) -> Result<Limits> {
     let train = &project.settings.train;
     // Of a value that a key can't have: as it was said, and with a value that it can.
     let wrong = |key: &str, value: &dyn std::fmt::Display, wanted: &str| {
@@ -307,9 +308,32 @@ fn limits(project: &Project, course: &Course) -> Result<Limits> {
         batch: train.batch,
         learning_rate: rate,
         weight_decay: decay,
+        precision: precision(project, course, device)?,
         budget: budget?,
         replay: None,
     })
+}
+
+/// `train.precision`, where there is something that can train in it.
+fn precision(project: &Project, course: &Course, device: &Device) -> Result<Precision> {
+    const KEY: &str = "train.precision";
+    let precision = project.settings.train.precision;
+    if precision == Precision::Float32 {
+        return Ok(precision);
+    }
+    let (said, name, kind) = (project.said_as(KEY), precision.name(), &course.kind);
+    if !course.parts.iter().any(|part| part.estimator.takes_precision()) {
+        let error =
+            Error::user(format!("{said} is {name}, and {kind} is trained in float32 alone"));
+        return Err(project.at_fault(KEY, error.hint("leave it out")));
+    }
+    // Plain steps are those of a GPU, wherever they run.
+    if device.is_cpu() && !uses_plain_steps() {
+        let error = Error::user(format!("{said} is {name}, and the CPU trains in float32 alone"));
+        let hint = "it is for GPUs: `--device cuda` or `--device metal`; else leave it out";
+        return Err(project.at_fault(KEY, error.hint(hint)));
+    }
+    Ok(precision)
 }
 
 fn tables(settings: &ProjectSettings) -> Result<Table> {

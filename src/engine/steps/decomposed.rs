@@ -133,8 +133,8 @@ impl Step for Decomposed {
         }
         let mean = plain.tensor(mean, (self.input.width, self.input.width))?;
         let trend = input.matmul(&mean)?;
-        let rest = (input - &trend)?.matmul(&plain.weight(self.rest)?)?;
-        let trend = trend.matmul(&plain.weight(self.trend)?)?;
+        let rest = plain.product(&(input - &trend)?, &plain.factor(self.rest)?)?;
+        let trend = plain.product(&trend, &plain.factor(self.trend)?)?;
         let output = (rest + trend)?.broadcast_add(&plain.weight(self.bias)?)?;
         plain.put(self.output, output);
         Ok(())

@@ -245,19 +245,17 @@ impl Step for LinearStep {
     fn plain(&self, plain: &mut Plain<'_>) -> Result<()> {
         let input = plain.value(self.input)?;
         let rows = plain.rows();
-        let weight = plain.weight(self.weight)?;
+        let weight = plain.factor(self.weight)?;
         let bias = plain.weight(self.bias)?;
         let sums = if self.stacked {
             let stacked = input.reshape((rows * self.members, self.inputs))?;
-            stacked.matmul(&weight)?.reshape((rows, self.output.width))?
+            plain.product(&stacked, &weight)?.reshape((rows, self.output.width))?
         } else if self.products == 1 {
-            input.matmul(&weight)?
+            plain.product(&input, &weight)?
         } else {
-            input
-                .reshape((rows, self.members, self.inputs))?
-                .transpose(0, 1)?
-                .contiguous()?
-                .matmul(&weight)?
+            let apart = input.reshape((rows, self.members, self.inputs))?;
+            plain
+                .product(&apart.transpose(0, 1)?.contiguous()?, &weight)?
                 .transpose(0, 1)?
                 .contiguous()?
                 .reshape((rows, self.output.width))?

@@ -171,7 +171,8 @@ impl Step for Periodic {
         let turns = turns.broadcast_add(&of(self.phases)?)?;
         let cosine = (turns * std::f64::consts::TAU)?.cos()?;
         // `[numbers, rows, cosines] × [numbers, cosines, size − 1]`.
-        let mapped = cosine.transpose(0, 1)?.contiguous()?.matmul(&plain.weight(self.weight)?)?;
+        let cosine = cosine.transpose(0, 1)?.contiguous()?;
+        let mapped = plain.product(&cosine, &plain.factor(self.weight)?)?;
         let bias = plain.weight(self.bias)?.reshape((1, numbers, self.size - 1))?;
         let mapped = mapped.transpose(0, 1)?.contiguous()?.broadcast_add(&bias)?;
         let output = Tensor::cat(&[&number, &mapped], 2)?.reshape((rows, self.output.width))?;

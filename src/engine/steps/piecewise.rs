@@ -168,7 +168,7 @@ impl Step for Piecewise {
 
     fn plain(&self, plain: &mut Plain<'_>) -> Result<()> {
         let rows = plain.rows();
-        let (linear, bins) = (plain.weight(self.linear)?, plain.weight(self.bins)?);
+        let (linear, bins) = (plain.factor(self.linear)?, plain.factor(self.bins)?);
         let dense = plain.dense()?.unwrap_or(plain.tensor(vec![], (rows, 0))?);
         let one = plain.tensor(vec![1.0; rows], (rows, 1))?;
         let mut vectors = vec![];
@@ -180,8 +180,9 @@ impl Step for Piecewise {
             for bin in 0..count {
                 code.push((&position - bin as f64)?.clamp(0.0, 1.0)?);
             }
-            let code = Tensor::cat(&code, 1)?.matmul(&bins.narrow(0, start, 1 + count)?)?;
-            let line = Tensor::cat(&[&scaled, &one], 1)?.matmul(&linear.get(at)?)?;
+            let own = bins.narrow(0, start, 1 + count)?;
+            let code = plain.product(&Tensor::cat(&code, 1)?, &own)?;
+            let line = plain.product(&Tensor::cat(&[&scaled, &one], 1)?, &linear.get(at)?)?;
             vectors.push((code + line)?);
         }
         plain.put(self.output, Tensor::cat(&vectors, 1)?);

@@ -12,6 +12,7 @@ use candle_core::Device;
 use super::time::{End, end};
 use super::{Course, FinishRequest, Finished, Part, PartRecord, Replay, Trained};
 use crate::data::{DataSettings, Dataset};
+use crate::engine::Precision;
 use crate::error::{Context, Error, Result};
 use crate::sys::signals::Interrupt;
 use crate::train::checkpoint::{self, Progress, State};
@@ -28,6 +29,8 @@ pub(crate) struct Limits {
     pub batch: Option<usize>,
     pub learning_rate: Option<f64>,
     pub weight_decay: Option<f64>,
+    /// Of parts that train on the device; others know float32 alone.
+    pub precision: Precision,
     /// All fitting ends by then, over all sittings of the run.
     pub budget: Option<Duration>,
     pub replay: Option<Replay>,
@@ -143,6 +146,11 @@ impl Limits {
             batch: self.batch.filter(|_| part.estimator.descends).unwrap_or(defaults.batch),
             learning_rate: told(self.learning_rate).unwrap_or(defaults.learning_rate),
             weight_decay: told(self.weight_decay).unwrap_or(defaults.weight_decay),
+            precision: if part.estimator.takes_precision() {
+                self.precision
+            } else {
+                Precision::Float32
+            },
             budget: None,
             last_step: None,
         }

@@ -19,6 +19,7 @@ impl Fit<'_> {
         let progress = &self.state.progress;
         let mut random = stream(plan.seed, Purpose::Dropout, progress.total_steps);
         let rate = learner.schedule().rate(plan, progress, steps);
+        let mut loss_scale = progress.loss_scale;
         let mut broken = None;
         // What is no number takes no step: the weights stay those that gave it.
         let mut descend = |loss: &Tensor| {
@@ -27,14 +28,23 @@ impl Fit<'_> {
                 return Ok(value);
             }
             let parameters = learner.parameters();
-            let gradient = parameters.gradient(loss)?;
-            let norm = norm(&gradient);
+            let times = loss_scale.map_or(1.0, |of| of.scale);
+            let scaled = if times == 1.0 { loss.clone() } else { (loss * times)? };
+            let gradient = parameters.gradient(&scaled)?;
+            let norm = norm(&gradient) / times;
+            if let Some(scale) = &mut loss_scale {
+                if norm.is_finite() {
+                    scale.fitted();
+                } else if scale.overflowed() {
+                    return Ok(value);
+                }
+            }
             if !norm.is_finite() {
                 broken = Some(Broken::Gradient(norm));
                 return Ok(value);
             }
-            let scale = if norm > LONGEST_GRADIENT { LONGEST_GRADIENT / norm } else { 1.0 };
-            optimiser.step(parameters, &gradient, scale, rate, plan.weight_decay)?;
+            let shorter = if norm > LONGEST_GRADIENT { LONGEST_GRADIENT / norm } else { 1.0 };
+            optimiser.step(parameters, &gradient, shorter / times, rate, plan.weight_decay)?;
             Ok(value)
         };
         let value = learner.step(batch, &mut random, &mut descend)?;
@@ -45,6 +55,7 @@ impl Fit<'_> {
             return Err(self.diverged(broken, batch));
         }
         let progress = &mut self.state.progress;
+        progress.loss_scale = loss_scale;
         progress.step += 1;
         progress.total_steps += 1;
         // A step that is not over a batch counts as any other.

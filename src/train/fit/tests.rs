@@ -93,6 +93,7 @@ fn plan() -> FitPlan {
         batch: 8,
         learning_rate: 0.05,
         weight_decay: 0.01,
+        precision: Precision::Float32,
         budget: None,
         last_step: None,
     }

@@ -24,22 +24,23 @@ fn later_layers_win_and_every_value_names_its_origin() {
     project   [HOME]/churn
     registry  [HOME]/.local/share/mlx/registry (embedded)
 
-    key                  value  origin
-    train.batch          –      default
-    train.budget         –      default
-    train.device         "cpu"  [HOME]/.config/mlx/config.toml
-    train.learning_rate  –      default
-    train.max_epochs     200    default
-    train.patience       5      [HOME]/.config/mlx/config.toml
-    train.seed           3      [HOME]/churn/mlx.toml
-    train.threads        –      default
-    train.weight_decay   –      default
+    key                  value      origin
+    train.batch          –          default
+    train.budget         –          default
+    train.device         "cpu"      [HOME]/.config/mlx/config.toml
+    train.learning_rate  –          default
+    train.max_epochs     200        default
+    train.patience       5          [HOME]/.config/mlx/config.toml
+    train.precision      "float32"  default
+    train.seed           3          [HOME]/churn/mlx.toml
+    train.threads        –          default
+    train.weight_decay   –          default
     "#);
     let seed = |text: String| {
         text.lines().find(|line| line.starts_with("train.seed")).expect("a seed").to_owned()
     };
-    insta::assert_snapshot!(seed(shown(Some("4"), "config show train")), @"train.seed           4      MLX_SEED");
-    insta::assert_snapshot!(seed(shown(Some("4"), "config show train --set train.seed=5")), @"train.seed           5      command line");
+    insta::assert_snapshot!(seed(shown(Some("4"), "config show train")), @"train.seed           4          MLX_SEED");
+    insta::assert_snapshot!(seed(shown(Some("4"), "config show train --set train.seed=5")), @"train.seed           5          command line");
 }
 
 #[test]

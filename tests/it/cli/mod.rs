@@ -11,6 +11,7 @@ mod gate;
 mod killed;
 mod killed_training;
 mod new;
+mod precision;
 mod registry;
 mod memory;
 mod models;

@@ -28,7 +28,7 @@ pub fn project(home: &Home) {
     );
 }
 
-fn lock(home: &Home) -> toml::Table {
+pub fn lock(home: &Home) -> toml::Table {
     toml::from_str(&home.read("churn/mlx.lock")).expect("a lock is TOML")
 }
 
@@ -43,7 +43,7 @@ pub fn start(home: &Home, line: &str) -> Child {
 }
 
 /// The ends of epochs in `metrics.jsonl`, of all runs.
-fn epochs(home: &Home) -> Vec<serde_json::Value> {
+pub fn epochs(home: &Home) -> Vec<serde_json::Value> {
     let Ok(runs) = std::fs::read_dir(home.join("churn/.mlx/runs")) else { return Vec::new() };
     let texts = runs.map(|run| {
         let path = run.expect("an entry").path().join("metrics.jsonl");
@@ -162,8 +162,8 @@ fn a_wrong_value_is_blamed_on_whoever_said_it() {
     --set train.learning_rate=0: 2 error: train.learning_rate is 0
       try: give it more than 0, such as `--set train.learning_rate=0.001`
 
-    --set train.precision=bf16: 2 error: unknown key `train.precision` in `--set train.precision=bf16`
-      try: leave it out: mlx trains in float32 alone (docs/adr/0010 in its repository says why)
+    --set train.precision=bf16: 2 error: `train.precision` in the command line is `bf16`, and one of `float32`, `bfloat16`, `float16` is wanted
+      try: see what each key takes: `mlx schema mlx.toml`
     ");
     let settings = home.read("churn/mlx.toml");
     for (key, value) in [("budget", "\"5\""), ("threads", "0")] {
