@@ -1,7 +1,8 @@
 """The net of `benches/inference.rs` as an ONNX graph, scored by ONNX Runtime.
 
-Prints microseconds a row, one at a time on one thread, and rows a second of so many rows on so many
-threads: `score_onnx.py ROWS THREADS`.
+`score_onnx.py ROWS THREADS` prints microseconds a row, one at a time on one thread, and rows a second of so
+many rows on so many threads. `score_onnx.py THREADS IN OUT` scores a CSV file into another, read and written by
+polars, else by pandas, and prints which of them and the seconds, imports left out.
 """
 
 import sys
@@ -93,8 +94,15 @@ def rows(count):
     return {"numbers": random.uniform(0, 100, (count, NUMBERS)).astype(np.float32), "codes": codes}
 
 
-def main():
-    count, threads = int(sys.argv[1]), int(sys.argv[2])
+# In batches, as its users score: a million rows at once would take gigabytes.
+SIZE = 16384
+
+
+def parts(many, count):
+    return [{key: values[at : at + SIZE] for key, values in many.items()} for at in range(0, count, SIZE)]
+
+
+def in_memory(count, threads):
     one, single = rows(1), session(1)
     for _ in range(200):
         single.run(None, one)
@@ -104,15 +112,68 @@ def main():
         scored += 1
     per_row = (time.perf_counter() - started) / scored * 1e6
 
-    many, several = rows(count), session(threads)
-    # In batches, as its users score: a million rows at once would take gigabytes.
-    size = 16384
-    parts = [{key: values[at : at + size] for key, values in many.items()} for at in range(0, count, size)]
-    several.run(None, parts[0])
+    many, several = parts(rows(count), count), session(threads)
+    several.run(None, many[0])
     started = time.perf_counter()
-    for part in parts:
+    for part in many:
         several.run(None, part)
     print(per_row, count / (time.perf_counter() - started))
 
 
-main()
+def reader():
+    try:
+        import polars
+
+        return "polars", polars
+    except ImportError:
+        pass
+    try:
+        import pandas
+
+        return "pandas", pandas
+    except ImportError:
+        return "", None
+
+
+def csv_to_csv(threads, source, target):
+    name, frames = reader()
+    if not name:
+        print("none")
+        return
+    started = time.perf_counter()
+    numbers = [f"number{at}" for at in range(NUMBERS)]
+    codes_of = {f"name{at}": {f"name {n}": n for n in range(names)} for at, names in enumerate(NAMES)}
+    table = frames.read_csv(source)
+    if name == "polars":
+        coded = table.select(
+            frames.col(column).replace_strict(codes, default=len(codes), return_dtype=frames.Int64)
+            for column, codes in codes_of.items()
+        )
+    else:
+        coded = frames.DataFrame(
+            {
+                column: table[column].map(codes).fillna(len(codes)).astype(np.int64)
+                for column, codes in codes_of.items()
+            }
+        )
+    many = {"numbers": table[numbers].to_numpy().astype(np.float32), "codes": coded.to_numpy()}
+    several = session(threads)
+    answers = np.concatenate([several.run(None, part)[0] for part in parts(many, len(many["codes"]))])
+    answer = frames.DataFrame(
+        {
+            "prediction": np.where(answers[:, 1] >= 0.5, "yes", "no"),
+            "prob_no": answers[:, 0],
+            "prob_yes": answers[:, 1],
+        }
+    )
+    if name == "polars":
+        answer.write_csv(target)
+    else:
+        answer.to_csv(target, index=False)
+    print(name, time.perf_counter() - started)
+
+
+if len(sys.argv) == 3:
+    in_memory(int(sys.argv[1]), int(sys.argv[2]))
+else:
+    csv_to_csv(int(sys.argv[1]), *sys.argv[2:])

@@ -1,20 +1,22 @@
 //! What `benches/inference.rs` measures: a model of the size of adult's, from the rows of a table to
 //! class probabilities.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Column, ColumnKind, DataSettings, Table, Values};
+use crate::data::{self, Column, ColumnKind, DataSettings, Table, Values};
 use crate::engine::threads::with_threads;
 use crate::error::Result;
 use crate::model::classification::{ClassificationModel, Spec};
+use crate::model::contents::PackageContext;
 use crate::model::features::{Features, NumberStyle};
 use crate::model::member::{Body, Member};
 use crate::model::nets::{self, NetSettings, NetShape, Numbers, TabularNet};
+use crate::model::{Model, Package};
 
 /// Six numbers of 64 bins, and eight columns of so many names.
 const NUMBERS: usize = 6;
@@ -57,8 +59,8 @@ impl Inference {
         let weights = member.named(net.parameters().snapshot()?);
         let spec = Spec {
             kind: "mlp".into(),
-            data: DataSettings::default(),
-            kinds: BTreeMap::new(),
+            data: DataSettings { target: "class".into(), ..DataSettings::default() },
+            kinds: fitted.columns.iter().map(|own| (own.name.clone(), own.kind)).collect(),
             classes: vec!["no".into(), "yes".into()],
             positive: Some(1),
             features: vec![features],
@@ -100,6 +102,25 @@ impl Inference {
         };
         let answer: Result<Result<f64>> = with_threads(threads, work);
         answer.flatten().map_err(|error| error.to_string())
+    }
+
+    /// Writes the model as a package into a folder that isn't there, and the rows as a CSV file.
+    ///
+    /// # Errors
+    /// Where there is no room for them.
+    pub fn write(&self, package: &Path, rows: &Path) -> Result<(), String> {
+        let context = PackageContext {
+            name: "bench".into(),
+            owner: None,
+            lineage: serde_json::Value::Null,
+            valid: Vec::new(),
+            choice: None,
+            example: None,
+        };
+        let model = Model::Classification(self.model.clone());
+        let written = Package::write(package, &model, &context).map(drop);
+        let written = written.and_then(|()| data::write(rows, None, &self.many));
+        written.map_err(|error| error.to_string())
     }
 }
 
