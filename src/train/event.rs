@@ -41,6 +41,13 @@ pub(crate) enum Event {
         /// How much of it was used before this sitting.
         #[serde(default)]
         from_seconds: f64,
+        /// What is left of the run's budget for it and the parts after it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run_budget_seconds: Option<f64>,
+        /// How long it and the parts after it are likely to take in all, going by what the same estimators took
+        /// with other seeds and in other folds; absent where there is one that was not seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        likely_seconds: Option<f64>,
         /// What the user should know of how its learner was built.
         notices: Vec<String>,
     },

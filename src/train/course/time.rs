@@ -44,6 +44,22 @@ pub(super) fn end(
     End::After(Duration::from_secs_f64((left * parts[at].share / shares).max(0.0)))
 }
 
+/// How long part number `at` and those after it are likely to take: as long as the same estimators took with other
+/// seeds and in other folds, among the parts that `ended`. None where there is one that was not seen.
+pub(super) fn likely<'a>(
+    parts: &[Part],
+    at: usize,
+    ended: impl Iterator<Item = (&'a str, f64)> + Clone,
+) -> Option<f64> {
+    let mean = |part: &Part| {
+        let took = ended.clone().filter(|(kind, _)| *kind == part.estimator.kind);
+        let (sum, count) =
+            took.fold((0.0, 0.0), |(sum, count), (_, took)| (sum + took, count + 1.0));
+        (count > 0.0).then(|| sum / count)
+    };
+    parts[at..].iter().map(mean).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{PartRecord, used};
@@ -83,6 +99,34 @@ mod tests {
             End::Never("the budget ran out before it".into())
         );
         assert_eq!(super::end(&parts, 1, &[took(1e9)], None, None), End::Open);
+    }
+
+    #[test]
+    fn folds_share_the_budget_evenly() {
+        // Three folds of two estimators, each of which uses what it may.
+        let parts = parts(&[1.0, 4.0, 1.0, 4.0, 1.0, 4.0]);
+        let budget = Some(Duration::from_secs(90));
+        let mut ended: Vec<Progress> = Vec::new();
+        for at in 0..parts.len() {
+            let End::After(time) = end(&parts, at, &ended, budget, None) else {
+                panic!("part {at} has time")
+            };
+            assert!((time.as_secs_f64() - [6.0, 24.0][at % 2]).abs() < 1e-6, "{at}: {time:?}");
+            ended.push(took(time.as_secs_f64()));
+        }
+    }
+
+    #[test]
+    fn what_is_to_come_takes_as_long_as_its_like_took() {
+        let mut parts = parts(&[1.0; 6]);
+        let trees = offer(Task::Ranking).estimator("trees").unwrap_or_else(|e| panic!("{e}"));
+        parts.iter_mut().skip(1).step_by(2).for_each(|part| part.estimator = trees);
+        let ended = [("mlp", 2.0), ("trees", 10.0), ("mlp", 4.0)];
+        let likely = |at: usize| likely(&parts, at, ended[..at].iter().copied());
+        assert_eq!(likely(0), None, "nothing has ended");
+        assert_eq!(likely(1), None, "no trees have");
+        assert_eq!(likely(2), Some(2.0 + 10.0 + 2.0 + 10.0));
+        assert_eq!(likely(3), Some(10.0 + 3.0 + 10.0));
     }
 
     #[test]

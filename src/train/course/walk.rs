@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 
-use super::time::{End, end};
+use super::time::{End, end, likely};
 use super::{Course, FinishRequest, Finished, Part, PartRecord, Replay, Trained};
 use crate::data::{DataSettings, Dataset};
 use crate::engine::Precision;
@@ -75,6 +75,15 @@ pub(crate) fn reached(course: &Course, folder: &Path) -> Result<BTreeMap<String,
         }
     }
     Ok(reached)
+}
+
+/// What is known of the time that a part and those after it take, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    /// What the parts before it left of the budget.
+    budget: Option<f64>,
+    /// What they are likely to take.
+    likely: Option<f64>,
 }
 
 /// The learner of a course's first part, built before there is a run.
@@ -174,7 +183,13 @@ impl Walk<'_> {
                 continue;
             }
             let ready = first.take().filter(|_| at == 0);
-            let (progress, finished) = self.train(at, ready, &end)?;
+            let spent: f64 = ended.iter().map(|progress| progress.seconds).sum();
+            let took = trained.iter().map(|part| (part.kind, part.progress.seconds));
+            let rest = Rest {
+                budget: self.limits.budget.map(|budget| budget.as_secs_f64() - spent),
+                likely: likely(&course.parts, at, took),
+            };
+            let (progress, finished) = self.train(at, ready, &end, rest)?;
             let record = PartRecord::new(part, &progress);
             records.push(record);
             let Some(part) = finished else {
@@ -202,6 +217,7 @@ impl Walk<'_> {
         at: usize,
         ready: Option<Ready>,
         end: &End,
+        rest: Rest,
     ) -> Result<(Progress, Option<Trained>)> {
         let part = &self.course.parts[at];
         let Ready { learner, began } = match ready {
@@ -240,6 +256,8 @@ impl Walk<'_> {
             from_epoch: state.progress.epoch,
             budget_seconds: plan.budget.map(|time| time.as_secs_f64()),
             from_seconds: state.progress.seconds,
+            run_budget_seconds: rest.budget.filter(|_| plan.last_step.is_none()),
+            likely_seconds: rest.likely,
             notices: learner.notices(),
         });
         let mut fit = Fit::new(learner, &plan, state, &folder, self.interrupt, self.report)?
