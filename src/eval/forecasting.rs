@@ -3,14 +3,19 @@
 //! Forecasts start where each series' test data does, and again every horizon (or every
 //! `eval.stride` steps) while test data is left; each sees all that came before it.
 
+mod tally;
+
 use std::collections::HashMap;
 
+use self::tally::Tally;
 use super::{EvalData, Evaluation};
 use crate::data::{SeriesSet, Task};
 use crate::error::{Error, Result};
-use crate::eval::evaluation::Measures;
 use crate::metrics;
 use crate::model::{ForecastingModel, Forecasts};
+
+/// Forecast steps that are held at once, some 300 bytes each.
+const HELD: usize = 500_000;
 
 pub(crate) fn evaluate(model: &ForecastingModel, data: &EvalData<'_>) -> Result<Evaluation> {
     let mut notices = Vec::new();
@@ -26,27 +31,32 @@ pub(crate) fn evaluate(model: &ForecastingModel, data: &EvalData<'_>) -> Result<
         })
         .collect();
 
-    let forecasts = model.forecast(&set, &origins)?;
-    let ours = Scored::new(&set, &targets, &forecasts);
+    let mut ours = Tally::new(&targets);
+    let mut theirs: Vec<(String, Tally)> = Vec::new();
+    for origins in origins.chunks((HELD / model.horizon()).max(1)) {
+        ours.add(&Scored::new(&set, &targets, &model.forecast(&set, origins)?), &targets);
+        for (place, (name, said)) in model.baselines(&set, origins)?.into_iter().enumerate() {
+            if theirs.len() == place {
+                theirs.push((name, Tally::new(&targets)));
+            }
+            theirs[place].1.add(&Scored::new(&set, &targets, &said), &targets);
+        }
+    }
     if ours.rows == 0 {
         return Err(Error::user("the test data holds no target to evaluate on: all are missing"));
     }
-    let mut theirs = Vec::new();
-    for (name, forecasts) in model.baselines(&set, &origins)? {
-        theirs.push((name, measure(&Scored::new(&set, &targets, &forecasts), &targets)));
-    }
+    let theirs: Vec<_> = theirs.into_iter().map(|(name, tally)| (name, tally.measures())).collect();
     if ours.missing > 0 {
         notices.push(format!("{} missing targets were left out", ours.missing));
     }
-    let unscaled = ours.series.iter().filter(|series| targets[series.part].scale.is_none()).count();
+    let unscaled = ours.seen().filter(|&place| targets[place].scale.is_none()).count();
     if unscaled > 0 {
         notices.push(format!(
             "MASE leaves out {unscaled} series whose history is too short for a season, or never changes"
         ));
     }
-    let mut evaluation =
-        Evaluation::new(Task::Forecasting, ours.rows, measure(&ours, &targets), &theirs);
-    evaluation.groups = Some(ours.series.len());
+    let mut evaluation = Evaluation::new(Task::Forecasting, ours.rows, ours.measures(), &theirs);
+    evaluation.groups = Some(ours.seen().count());
     evaluation.skipped = ours.missing;
     evaluation.notices = notices;
     Ok(evaluation)
@@ -224,59 +234,6 @@ impl Scored {
     }
 }
 
-/// Scale-free errors are averaged over the series, the others taken over all targets at once.
-fn measure(scored: &Scored, targets: &[Targets]) -> Measures {
-    let together = |column: &dyn Fn(&ScoredSeries) -> &[f64]| -> Vec<f64> {
-        scored.series.iter().flat_map(|series| column(series).iter().copied()).collect()
-    };
-    let actual = together(&|series| &series.actual);
-    let point = together(&|series| &series.point);
-    let quantiles: Vec<Vec<f64>> = (0..scored.levels.len())
-        .map(|level| together(&|series| &series.quantiles[level]))
-        .collect();
-    let averaged = |of: &dyn Fn(&ScoredSeries) -> Option<f64>| {
-        let values: Vec<f64> = scored.series.iter().filter_map(of).collect();
-        metrics::mean(values)
-    };
-    let level = |wanted: f64| scored.levels.iter().position(|level| (level - wanted).abs() < 1e-9);
-    // Errors of each series in units of its own deviation, over all targets at once.
-    let scaled = |of: fn(&[f64], &[f64]) -> Option<f64>| {
-        let (mut sum, mut count) = (0.0, 0.0);
-        for series in &scored.series {
-            let deviation = targets[series.part].deviation?;
-            let unit = |values: &[f64]| values.iter().map(|value| value / deviation).collect();
-            let (actual, point): (Vec<f64>, Vec<f64>) = (unit(&series.actual), unit(&series.point));
-            let share = series.actual.len() as f64;
-            sum += share * of(&actual, &point)?;
-            count += share;
-        }
-        (count > 0.0).then(|| sum / count)
-    };
-    vec![
-        (
-            "mase",
-            averaged(&|series| {
-                metrics::mase(&series.actual, &series.point, targets[series.part].scale?)
-            }),
-        ),
-        ("smape", averaged(&|series| metrics::smape(&series.actual, &series.point))),
-        ("mae", metrics::mae(&actual, &point)),
-        ("rmse", metrics::rmse(&actual, &point)),
-        ("mse_scaled", scaled(|actual, point| Some(metrics::rmse(actual, point)?.powi(2)))),
-        ("mae_scaled", scaled(metrics::mae)),
-        ("wql", metrics::wql(&actual, &scored.levels, &quantiles)),
-        (
-            "coverage_80",
-            match (level(0.1), level(0.9)) {
-                (Some(low), Some(high)) => {
-                    metrics::coverage(&actual, &quantiles[low], &quantiles[high])
-                }
-                _ => None,
-            },
-        ),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,7 +310,9 @@ mod tests {
         let scored = Scored::new(&set, &targets, &constant(&origins, 2, 6.0));
         assert_eq!((scored.rows, scored.missing, scored.series.len()), (5, 1, 2));
 
-        let measures = measure(&scored, &targets);
+        let mut tally = Tally::new(&targets);
+        tally.add(&scored, &targets);
+        let measures = tally.measures();
         let value = |name: &str| measures.iter().find(|(known, _)| *known == name).unwrap().1;
         // |5 6 7 − 6| of the first series, |10 20 − 6| of the second.
         assert_eq!(value("mae"), Some((1.0 + 0.0 + 1.0 + 4.0 + 14.0) / 5.0));
@@ -363,5 +322,16 @@ mod tests {
         assert!((squared - (0.25 + 0.0 + 0.25 + 4.0 + 49.0) / 5.0).abs() < 1e-12, "{squared}");
         // The second series never moved before: only the first has a scale, which is 1.
         assert_eq!(value("mase"), Some(2.0 / 3.0));
+
+        // Some origins at a time come to the same.
+        let mut parted = Tally::new(&targets);
+        for some in origins.chunks(3) {
+            parted.add(&Scored::new(&set, &targets, &constant(some, 2, 6.0)), &targets);
+        }
+        assert_eq!((parted.rows, parted.missing, parted.seen().count()), (5, 1, 2));
+        for ((name, whole), (_, some)) in measures.iter().zip(parted.measures()) {
+            let close = whole.zip(some).is_some_and(|(one, other)| (one - other).abs() < 1e-12);
+            assert!(close || (whole.is_none() && some.is_none()), "{name}: {whole:?} {some:?}");
+        }
     }
 }
