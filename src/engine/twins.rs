@@ -7,8 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::loss::{
-    ApproxNdcg, CrossEntropy, LambdaRank, ListNet, MeanSquares, NdcgLoss, OverQueries, Pinball,
-    Query,
+    ApproxNdcg, CrossEntropy, LambdaRank, ListNet, MeanPinball, MeanSquares, NdcgLoss, OverQueries,
+    Pinball, Query,
 };
 use super::*;
 use crate::error::Result;
@@ -322,11 +322,28 @@ fn pinball_is_its_plain_twin() {
     let forecasts = Var::from_vec(draw(200 * 12), (200, 12), &Device::Cpu).expect("a variable");
     let mut targets = draw(200 * 4);
     targets.iter_mut().step_by(7).for_each(|target| *target = f32::NAN);
-    let loss = Pinball { targets, horizon: 4, levels: vec![(0.1, 0.5), (0.5, 2.0), (0.9, 0.5)] };
+    let levels = vec![(0.1, 0.5), (0.5, 2.0), (0.9, 0.5)];
+    let loss = Pinball { targets: targets.clone(), horizon: 4, levels };
     let (fused, fused_slopes) = slopes(|forecasts| loss.clone().of(forecasts), &forecasts);
     let (plain, plain_slopes) = slopes(|forecasts| loss.plain(forecasts), &forecasts);
     close(&[fused], &[plain], 1e-5);
     close(&fused_slopes, &plain_slopes, 1e-6);
+
+    // The same with a mean in the middle, rows counting differently.
+    let levels = vec![(0.1, 0.5), (0.5, 0.0), (0.9, 0.5)];
+    let units = (0..200).map(|row| 0.5 + (row % 5) as f32 / 4.0).collect();
+    let loss = MeanPinball { pinball: Pinball { levels, ..loss }, mean: 1, units };
+    let (fused, fused_slopes) = slopes(|forecasts| loss.clone().of(forecasts), &forecasts);
+    let (plain, plain_slopes) = slopes(|forecasts| loss.plain(forecasts), &forecasts);
+    close(&[fused], &[plain], 1e-5);
+    close(&fused_slopes, &plain_slopes, 1e-6);
+    // A step of the mean of one observed target, by hand.
+    let (row, step) = (6, 1);
+    let said = forecasts.to_vec2::<f32>().expect("forecasts")[row][4 + step];
+    let unit = 0.5 + (row % 5) as f32 / 4.0;
+    let share = targets.iter().filter(|target| !target.is_nan()).count() as f32;
+    let by_hand = 2.0 * unit * unit * (said - targets[row * 4 + step]) / share;
+    close(&[fused_slopes[row * 12 + 4 + step]], &[by_hand], 1e-6);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The forecasting model: members that each forecast every series, and their weighted mean.
 
 pub(crate) mod effects;
+pub(crate) mod ets;
 pub(crate) mod lags;
+pub(crate) mod logs;
 pub(crate) mod member;
 pub(crate) mod net;
 pub(crate) mod readings;

@@ -49,7 +49,7 @@ impl Pinball {
     }
 
     /// What one observed target counts.
-    fn share(&self) -> f32 {
+    pub(super) fn share(&self) -> f32 {
         1.0 / self.targets.iter().filter(|target| !target.is_nan()).count().max(1) as f32
     }
 

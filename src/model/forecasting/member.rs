@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::ets::{self, Smoothed, Smoothing};
 use super::lags::{History, Lags, block, blocks};
+use super::logs;
 use super::net::{self, LEVELS, MEDIAN, Net};
 use super::theta::theta;
 use super::window::{Scale, Window, filled};
@@ -19,6 +21,10 @@ pub(crate) const BAND: &str = "band.offsets";
 /// training didn't have last.
 pub(crate) const COEFFICIENTS: &str = "coefficients";
 
+/// `[series + 1, 4]`: alpha, beta, gamma and phi of exponential smoothing, those of a series that training
+/// didn't have last.
+pub(crate) const SMOOTHING: &str = "smoothing";
+
 /// What `mlx/model.json` holds of a member.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MemberSpec {
@@ -28,6 +34,9 @@ pub(crate) struct MemberSpec {
     pub kind: String,
     /// Its share of the forecast; all shares add up to one.
     pub weight: f64,
+    /// It works on logarithms, for which values below this are taken as it; absent where it doesn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<f64>,
     pub body: Body,
 }
 
@@ -50,6 +59,9 @@ pub(crate) enum Body {
     },
     /// Regression on seasonal lags with coefficients of each series.
     SeasonalRegression { lags: Lags, series: Vec<Vec<String>> },
+    /// Exponential smoothing on the last steps, in the form and with the parameters of each series; the
+    /// form of a series that training didn't have is last.
+    Ets { look_back: usize, series: Vec<Vec<String>>, forms: Vec<ets::Form> },
 }
 
 /// A ridge solution and how much it counts in the map that several were mixed to.
@@ -68,6 +80,8 @@ pub(crate) struct Term {
 pub(crate) struct Member {
     horizon: usize,
     season: usize,
+    /// The steps that are read, and the least value that has a logarithm, where it works on these.
+    logs: Option<(usize, f64)>,
     form: Form,
 }
 
@@ -81,8 +95,19 @@ enum Form {
 enum Point {
     Naive,
     SeasonalNaive,
-    Theta { look_back: usize },
-    Seasonal { lags: Lags, rows: BTreeMap<Vec<String>, usize>, coefficients: Vec<f64> },
+    Theta {
+        look_back: usize,
+    },
+    Seasonal {
+        lags: Lags,
+        rows: BTreeMap<Vec<String>, usize>,
+        coefficients: Vec<f64>,
+    },
+    Ets {
+        look_back: usize,
+        rows: BTreeMap<Vec<String>, usize>,
+        smoothers: Vec<(ets::Form, Smoothing)>,
+    },
 }
 
 /// What a member says of a forecast: the values of all levels at each step.
@@ -93,7 +118,9 @@ impl Body {
     pub(crate) fn look_back(&self, season: usize) -> usize {
         match self {
             Self::Naive | Self::SeasonalNaive => band_reach(season),
-            Self::Theta { look_back } => (*look_back).max(band_reach(season)),
+            Self::Theta { look_back } | Self::Ets { look_back, .. } => {
+                (*look_back).max(band_reach(season))
+            }
             Self::Linear { look_back, .. } => *look_back,
             Self::SeasonalRegression { lags, .. } => lags.reach().max(band_reach(season)),
         }
@@ -115,19 +142,45 @@ impl Member {
         season: usize,
     ) -> Result<Self> {
         let prefix = format!("{}/", spec.name);
+        let reach = spec.body.look_back(season);
+        let logs = spec.logs.map(|lowest| (reach, lowest));
+        if spec.logs.is_some_and(|lowest| !(lowest > 0.0 && lowest.is_finite())) {
+            return Err(contradiction());
+        }
         let read = |name: &str, shape: &[usize]| read(weights, &format!("{prefix}{name}"), shape);
         let point = match &spec.body {
-            Body::Linear { look_back: 0, .. } | Body::Theta { look_back: 0 } => {
-                return Err(contradiction());
-            }
+            Body::Linear { look_back: 0, .. }
+            | Body::Theta { look_back: 0 }
+            | Body::Ets { look_back: 0, .. } => return Err(contradiction()),
             Body::Linear { look_back, scale, .. } => {
                 let net = Net::new(&read, *look_back, horizon)?;
                 let form = Form::Linear { look_back: *look_back, scale: *scale, net };
-                return Ok(Self { horizon, season, form });
+                return Ok(Self { horizon, season, logs, form });
             }
             Body::Naive => Point::Naive,
             Body::SeasonalNaive => Point::SeasonalNaive,
             Body::Theta { look_back } => Point::Theta { look_back: *look_back },
+            Body::Ets { look_back, series, forms } => {
+                if forms.len() != series.len() + 1 {
+                    return Err(contradiction());
+                }
+                let parameters = read(SMOOTHING, &[forms.len(), 4])?;
+                let smoothing = |row: &[f64]| Smoothing {
+                    alpha: row[0],
+                    beta: row[1],
+                    gamma: row[2],
+                    phi: row[3],
+                };
+                Point::Ets {
+                    look_back: *look_back,
+                    rows: series.iter().cloned().zip(0..).collect(),
+                    smoothers: forms
+                        .iter()
+                        .copied()
+                        .zip(parameters.chunks_exact(4).map(smoothing))
+                        .collect(),
+                }
+            }
             Body::SeasonalRegression { lags, series } => {
                 let sound = lags.season > 0
                     && lags
@@ -145,11 +198,20 @@ impl Member {
             }
         };
         let offsets = read(BAND, &[LEVELS.len() - 1, horizon])?;
-        Ok(Self { horizon, season, form: Form::Banded { point, offsets } })
+        Ok(Self { horizon, season, logs, form: Form::Banded { point, offsets } })
     }
 
     /// The forecast from the values before `index` alone; none where the series has none.
     pub(crate) fn levels(&self, set: &SeriesSet, series: usize, index: i64) -> Option<Levels> {
+        let Some((reach, lowest)) = self.logs else { return self.plain(set, series, index) };
+        // One season more than is read, to fill gaps from.
+        let window = logs::window(set, series, index, reach + self.season, lowest);
+        let levels = self.plain(&window, 0, index)?;
+        Some(logs::back(levels, &window.values[0]))
+    }
+
+    /// In the unit of the set.
+    fn plain(&self, set: &SeriesSet, series: usize, index: i64) -> Option<Levels> {
         match &self.form {
             Form::Linear { look_back, scale, net } => {
                 let window = Window::new(set, series, index, *look_back, self.season, *scale)?;
@@ -204,12 +266,14 @@ impl Member {
                 steps.map(|step| last[step % self.season]).collect()
             }
             Point::Theta { look_back } => {
-                // What a series doesn't have is no value to smooth.
-                let known = set.before(series, index);
-                let first = known.iter().position(|value| !value.is_nan())?;
-                let length = (index - set.start[series]) as usize - first;
-                let values = filled(set, series, index, length.min(*look_back), self.season)?;
+                let values = observed(set, series, index, *look_back, self.season)?;
                 theta(&values, self.season, self.horizon)
+            }
+            Point::Ets { look_back, rows, smoothers } => {
+                let values = observed(set, series, index, *look_back, self.season)?;
+                let row = rows.get(&set.keys[series]).copied().unwrap_or(rows.len());
+                let (form, by) = smoothers[row];
+                Smoothed::new(&values, self.season).forecast(form, by, self.horizon)
             }
             Point::Seasonal { lags, rows, coefficients } => {
                 let history = History::new(filled(set, series, index, lags.reach(), self.season)?);
@@ -220,6 +284,20 @@ impl Member {
             }
         })
     }
+}
+
+/// The last steps from the first observation on, gaps filled: what a series doesn't have is no value to smooth.
+pub(crate) fn observed(
+    set: &SeriesSet,
+    series: usize,
+    index: i64,
+    look_back: usize,
+    season: usize,
+) -> Option<Vec<f64>> {
+    let known = set.before(series, index);
+    let first = known.iter().position(|value| !value.is_nan())?;
+    let length = (index - set.start[series]) as usize - first;
+    filled(set, series, index, length.min(look_back), season)
 }
 
 /// What a seasonal regression with these coefficients forecasts from a place in a history.

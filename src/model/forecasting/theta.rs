@@ -33,7 +33,7 @@ pub(crate) fn theta(values: &[f64], season: usize, horizon: usize) -> Vec<f64> {
 }
 
 /// Whether the autocorrelation at the season is clear of what shorter lags explain.
-fn is_seasonal(values: &[f64], season: usize) -> bool {
+pub(super) fn is_seasonal(values: &[f64], season: usize) -> bool {
     if season < 2 || values.len() < 3 * season {
         return false;
     }
@@ -52,14 +52,15 @@ fn is_seasonal(values: &[f64], season: usize) -> bool {
 }
 
 /// A season's pattern: factors where all is positive, else summands.
-struct Pattern {
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
     ratio: bool,
     /// By place in the season, from the first value on.
     indices: Vec<f64>,
 }
 
 impl Pattern {
-    fn of(values: &[f64], season: usize) -> Self {
+    pub(super) fn of(values: &[f64], season: usize) -> Self {
         let ratio = values.iter().all(|value| *value > 0.0);
         let mut sums = vec![0.0; season];
         let mut counts = vec![0_usize; season];
@@ -80,12 +81,12 @@ impl Pattern {
         Self { ratio, indices }
     }
 
-    fn without(&self, value: f64, at: usize) -> f64 {
+    pub(super) fn without(&self, value: f64, at: usize) -> f64 {
         let index = self.indices[at % self.indices.len()];
         if self.ratio { value / index } else { value - index }
     }
 
-    fn with(&self, value: f64, at: usize) -> f64 {
+    pub(super) fn with(&self, value: f64, at: usize) -> f64 {
         let index = self.indices[at % self.indices.len()];
         if self.ratio { value * index } else { value + index }
     }

@@ -12,8 +12,9 @@ use crate::model::forecasting::{LEVELS, Levels, MEDIAN, Member, Scale};
 const WINDOWS: usize = 2000;
 /// The same for bands.
 const BAND_WINDOWS: usize = 4000;
-/// From so many windows on, each step is calibrated by itself.
+/// From so many windows on, which are worth so many that don't overlap, each step is calibrated by itself.
 const STEPWISE: usize = 200;
+const STEPWISE_WORTH: f64 = 50.0;
 /// The quantiles of the normal distribution at [`LEVELS`], the median left out.
 const NORMAL: [f64; LEVELS.len() - 1] =
     [-1.2816, -0.8416, -0.5244, -0.2533, 0.2533, 0.5244, 0.8416, 1.2816];
@@ -84,8 +85,15 @@ pub(super) fn band(
 
 /// By how much each pair of levels has to move from the median to hold its share of what validation
 /// saw: split-conformal prediction with the distance in half-widths as its score. Source: Romano,
-/// Patterson and Candès, Conformalized Quantile Regression, 2019.
-pub(super) fn widening(judged: &[Judged], answers: &[Levels], horizon: usize) -> Vec<Vec<f64>> {
+/// Patterson and Candès, Conformalized Quantile Regression, 2019. `worth` is how many forecasts that don't
+/// overlap these are: errors of one forecast go together, and the correction for a finite sample is that of
+/// so few.
+pub(super) fn widening(
+    judged: &[Judged],
+    answers: &[Levels],
+    horizon: usize,
+    worth: f64,
+) -> Vec<Vec<f64>> {
     // How many half-widths out each value lies, by pair of levels and step.
     let mut scores = vec![vec![Vec::new(); horizon]; MEDIAN];
     for (judged, rows) in judged.iter().zip(answers) {
@@ -111,21 +119,24 @@ pub(super) fn widening(judged: &[Judged], answers: &[Levels], horizon: usize) ->
         .enumerate()
         .map(|(pair, steps)| {
             let share = LEVELS[LEVELS.len() - 1 - pair] - LEVELS[pair];
-            if judged.len() >= STEPWISE {
-                return steps.into_iter().map(|scores| factor(scores, share)).collect();
+            if judged.len() >= STEPWISE && worth >= STEPWISE_WORTH {
+                let each = |scores: Vec<f64>| factor(share, scores.len() as f64, scores);
+                return steps.into_iter().map(each).collect();
             }
-            vec![factor(steps.into_iter().flatten().collect(), share); horizon]
+            vec![factor(share, worth, steps.into_iter().flatten().collect()); horizon]
         })
         .collect()
 }
 
-/// The score that this share of values lies within, with the correction for a finite sample.
-fn factor(mut scores: Vec<f64>, share: f64) -> f64 {
+/// The score that this share of values lies within, with the correction for a sample of this size.
+fn factor(share: f64, sample: f64, mut scores: Vec<f64>) -> f64 {
     if scores.len() < 10 {
         return 1.0;
     }
     scores.sort_by(f64::total_cmp);
-    let rank = ((scores.len() + 1) as f64 * share).ceil() as usize;
+    // Of a few forecasts that would be the farthest error of all; halfway to it is far enough.
+    let share = (share * (1.0 + 1.0 / sample.max(1.0))).min(f64::midpoint(share, 1.0));
+    let rank = (scores.len() as f64 * share).ceil() as usize;
     scores[rank.clamp(1, scores.len()) - 1].clamp(0.5, 5.0)
 }
 

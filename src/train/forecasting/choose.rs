@@ -89,6 +89,8 @@ pub(super) fn choose(
     let scales: &[Scale] = match loss {
         // A linear map of centred windows is the same in every scale.
         Loss::Squared => &[Scale::Change],
+        // Logarithms have no level.
+        Loss::Logs => &[Scale::Change, Scale::Spread],
         Loss::Absolute => &[Scale::Mixed, Scale::Change, Scale::Spread],
     };
     let mut best: Option<(f64, Shape, Vec<Trial>)> = None;

@@ -19,6 +19,8 @@ use crate::train::learner::{Defaults, Learner, Validation};
 #[derive(Clone, Debug)]
 pub(super) struct Fitted {
     pub body: Body,
+    /// The least value that has a logarithm, where it works on these.
+    pub logs: Option<f64>,
     pub weights: BTreeMap<String, Tensor>,
 }
 
@@ -60,7 +62,8 @@ pub(super) fn model_of(
     for (name, kind, weight, fitted) in members {
         let own = fitted.weights.into_iter();
         weights.extend(own.map(|(parameter, tensor)| (format!("{name}/{parameter}"), tensor)));
-        spec.members.push(MemberSpec { name, kind, weight, body: fitted.body });
+        let Fitted { body, logs, .. } = fitted;
+        spec.members.push(MemberSpec { name, kind, weight, logs, body });
     }
     ForecastingModel::new(spec, weights, &Device::Cpu)
 }
@@ -76,12 +79,19 @@ pub(super) fn banded(
     let band = |offsets: Vec<f32>| Tensor::from_vec(offsets, shape, &Device::Cpu);
     weights.insert(member::BAND.into(), band(vec![0.0; shape.0 * shape.1])?);
     let name = "member";
-    let spec = MemberSpec { name: name.into(), kind: name.into(), weight: 1.0, body: body.clone() };
+    let spec = MemberSpec {
+        name: name.into(),
+        kind: name.into(),
+        weight: 1.0,
+        // What it is asked of are logarithms already, where it works on these.
+        logs: None,
+        body: body.clone(),
+    };
     let named = weights.iter().map(|(key, tensor)| (format!("{name}/{key}"), tensor.clone()));
     let plain = member::Member::new(&spec, &named.collect(), prepared.horizon, prepared.season)?;
     let offsets = calibrate::band(prepared, ends, &plain, body.look_back(prepared.season));
     weights.insert(member::BAND.into(), band(offsets)?);
-    Ok(Fitted { body, weights })
+    Ok(Fitted { body, logs: prepared.logs, weights })
 }
 
 struct ClosedForm {

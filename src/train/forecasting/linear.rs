@@ -1,7 +1,7 @@
 //! `linear`: windows of many series, one linear map for all of them, trained from where ridge leaves it.
 //!
 //! While it is built, the look-back is chosen and the net set to a ridge solution in closed form;
-//! the loop then trains the median for absolute error and the other levels for pinball loss.
+//! the loop then trains the middle for absolute or squared error and the other levels for pinball loss.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +13,10 @@ use rayon::prelude::*;
 
 use super::closed::{self, Fitted};
 use super::prepared::Prepared;
-use super::windows::{Origins, Shape};
+use super::score::Loss;
+use super::windows::{Origins, Shape, deviation};
 use super::{calibrate, choose};
-use crate::engine::loss::Pinball;
+use crate::engine::loss::{MeanPinball, Pinball};
 use crate::engine::{Activation, Batch, Linear, Mode, NetBuilder, Parameters, StepKey};
 use crate::error::{Error, Result};
 use crate::model::forecasting::{Body, LEVELS, MEDIAN, net};
@@ -41,7 +42,11 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
 fn learner(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     let look_back = look_back(request.model)?;
     let kind = &request.model.kind;
-    let prepared = Prepared::new(request.dataset, request.data, kind, request.shared)?;
+    let plain = Prepared::new(request.dataset, request.data, kind, request.shared)?;
+    let (prepared, plain) = match plain.on_logs() {
+        Some(logs) => (logs, Some(plain)),
+        None => (plain, None),
+    };
     let choice = choose::choose(&prepared, &prepared.ends, look_back)?;
     let shape = choice.shape;
     let map = choose::map(&prepared, &prepared.ends, &shape, &choice.terms)?;
@@ -49,9 +54,14 @@ fn learner(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     let origins = Origins::new(&prepared.set, &prepared.ends, &shape);
     let units =
         origins.len().min((EPOCH_WORK / (12 * shape.look_back * shape.horizon)).clamp(512, 50_000));
+    let Prepared { set, ends, .. } = &prepared;
+    let deviations =
+        (0..set.len()).map(|series| deviation(set.before(series, ends[series]))).collect();
     Ok(Box::new(Forecaster {
         initial: parameters.snapshot()?,
         prepared,
+        plain,
+        deviations,
         shape,
         origins,
         units,
@@ -120,11 +130,16 @@ pub(super) fn net_weights(
 }
 
 struct Forecaster {
+    /// What is learned from.
     prepared: Prepared,
+    /// What is validated on, where that is learned from in logarithms.
+    plain: Option<Prepared>,
     shape: Shape,
     origins: Origins,
     units: usize,
     parameters: Parameters,
+    /// Of each series' training history; none where nothing moves.
+    deviations: Vec<Option<f64>>,
     /// The net as ridge left it.
     initial: BTreeMap<String, Tensor>,
     notices: Vec<String>,
@@ -144,7 +159,7 @@ impl Learner for Forecaster {
     }
 
     fn valid_units(&self) -> usize {
-        self.prepared.judged.len()
+        self.plain().judged.len()
     }
 
     fn defaults(&self) -> Defaults {
@@ -158,24 +173,32 @@ impl Learner for Forecaster {
     }
 
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
-        let (batch, targets) = self.batch(units, random);
+        let Learned { batch, targets, units } = self.batch(units, random);
         let forecasts = self.parameters.forward(batch, Mode::Train(StepKey(0)))?;
-        // The median's own loss is the absolute error; the others share as much among them.
+        // The median's own loss is the absolute error, of which pinball is half; the others share as
+        // much among them.
+        let squared = self.prepared.loss == Loss::Squared;
+        let middle = if squared { 0.0 } else { 2.0 };
         let others = 2.0 / (LEVELS.len() - 1) as f32;
-        let weighed =
-            |(at, &level): (usize, &f64)| (level as f32, if at == MEDIAN { 2.0 } else { others });
+        let weighed = |(at, &level): (usize, &f64)| {
+            (level as f32, if at == MEDIAN { middle } else { others })
+        };
         let levels = LEVELS.iter().enumerate().map(weighed).collect();
-        Pinball { targets, horizon: self.shape.horizon, levels }.of(&forecasts)
+        let pinball = Pinball { targets, horizon: self.shape.horizon, levels };
+        if squared {
+            return MeanPinball { pinball, mean: MEDIAN, units }.of(&forecasts);
+        }
+        pinball.of(&forecasts)
     }
 
     fn validate(&self) -> Result<Validation> {
-        Ok(self.prepared.validation(&self.fitted(self.parameters.snapshot()?)?))
+        Ok(self.plain().validation(&self.fitted(self.parameters.snapshot()?)?))
     }
 
     fn model(&self) -> Result<Model> {
         let trained = self.fitted(self.parameters.snapshot()?)?;
         let initial = self.fitted(self.initial.clone())?;
-        let of = |model: &ForecastingModel| self.prepared.validation(model).monitor;
+        let of = |model: &ForecastingModel| self.plain().validation(model).monitor;
         let better = of(&initial) < of(&trained);
         Ok(Model::Forecasting(if better { initial } else { trained }))
     }
@@ -185,19 +208,32 @@ impl Learner for Forecaster {
     }
 }
 
+/// What a step learns from.
+struct Learned {
+    /// The windows' values beside their sizes.
+    batch: Arc<Batch>,
+    /// NaN where there is nothing to learn.
+    targets: Vec<f32>,
+    /// A window's own scale in standard deviations of its series: what squared errors count in.
+    units: Vec<f32>,
+}
+
 impl Forecaster {
     fn fitted(&self, weights: BTreeMap<String, Tensor>) -> Result<ForecastingModel> {
         let Shape { look_back, scale, .. } = self.shape;
         let body = Body::Linear { look_back, scale, terms: vec![] };
-        closed::alone(&self.prepared, Fitted { body, weights })
+        closed::alone(self.plain(), Fitted { body, logs: self.prepared.logs, weights })
     }
 
-    /// The windows' values beside their sizes, and their targets: NaN where there is nothing to learn.
-    fn batch(&self, units: &[usize], random: &mut ChaCha8Rng) -> (Arc<Batch>, Vec<f32>) {
+    fn plain(&self) -> &Prepared {
+        self.plain.as_ref().unwrap_or(&self.prepared)
+    }
+
+    fn batch(&self, units: &[usize], random: &mut ChaCha8Rng) -> Learned {
         let Shape { look_back, horizon, .. } = self.shape;
         let Prepared { set, ends, .. } = &self.prepared;
         let picked: Vec<usize> = units.iter().map(|&unit| self.pick(unit, random)).collect();
-        let windows: Vec<(Vec<f32>, Vec<f32>)> = picked
+        let windows: Vec<(Vec<f32>, Vec<f32>, f32)> = picked
             .par_iter()
             .map(|&number| {
                 let (series, origin) = self.origins.get(number);
@@ -210,16 +246,25 @@ impl Forecaster {
                 let of = (series, origin);
                 let targets = choose::scaled_targets(set, ends, of, &self.shape, &window);
                 let seen = |value: f64| if window.still { f32::NAN } else { value as f32 };
-                (inputs.chain(sizes).collect(), targets.into_iter().map(seen).collect())
+                let unit =
+                    self.deviations[series].map_or(0.0, |deviation| window.scale / deviation);
+                let targets = targets.into_iter().map(seen).collect();
+                (inputs.chain(sizes).collect(), targets, unit as f32)
             })
             .collect();
-        let mut dense = Vec::with_capacity(units.len() * 2 * look_back);
-        let mut targets = Vec::with_capacity(units.len() * horizon);
-        for (inputs, wanted) in windows {
+        let mut dense = Vec::with_capacity(picked.len() * 2 * look_back);
+        let mut targets = Vec::with_capacity(picked.len() * horizon);
+        let mut units = Vec::with_capacity(picked.len());
+        for (inputs, wanted, unit) in windows {
             dense.extend(inputs);
             targets.extend(wanted);
+            units.push(unit);
         }
-        (Arc::new(Batch { rows: units.len(), dense, codes: vec![] }), targets)
+        Learned {
+            batch: Arc::new(Batch { rows: picked.len(), dense, codes: vec![] }),
+            targets,
+            units,
+        }
     }
 
     /// The window that a unit stands for: itself, or one drawn of its share where there are more.

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use toml::{Table, Value};
 
 use super::effects;
+use super::growth;
 use super::score::{Loss, Points};
 use super::windows::{Judged, Origins, Shape, judged, stride};
 use crate::data::{DataSettings, Dataset, SeriesSet, season};
@@ -12,7 +13,9 @@ use crate::error::{Error, Result};
 use crate::metrics;
 use crate::model::ForecastingModel;
 use crate::model::forecasting::effects::Form;
-use crate::model::forecasting::{Effects, LEVELS, Levels, MEDIAN, Readings, Scale, Spec, window};
+use crate::model::forecasting::{
+    Effects, LEVELS, Levels, MEDIAN, Readings, Scale, Spec, logs, window,
+};
 use crate::train::learner::Validation;
 
 /// Forecasts of validation that are looked at, times the steps of each.
@@ -21,6 +24,7 @@ const VALID_STEPS: usize = 1_000_000;
 /// The settings under `[model]` that all forecasters share.
 pub(super) const LOSS: &str = "loss";
 pub(super) const REFIT: &str = "refit";
+pub(super) const LOGS: &str = "logs";
 
 pub(super) struct Prepared {
     /// What forecasters learn from: the series without what covariates add to them.
@@ -36,6 +40,10 @@ pub(super) struct Prepared {
     /// Steps of a season of seasons, where the data shows one.
     pub long: Option<usize>,
     pub loss: Loss,
+    /// The least value, where values are logarithms.
+    pub logs: Option<f64>,
+    /// The least value, where shared maps are to be fitted on logarithms.
+    wanted: Option<f64>,
     pub judged: Vec<Judged>,
     /// What the seasonal naive forecast reaches on them.
     pub reference: Points,
@@ -109,6 +117,11 @@ impl Prepared {
             lowest: not_negative.then_some(0.0),
         };
         let reference = seasonal_naive(&observed, &judged, season, horizon);
+        let wanted = match on_logs(shared)? {
+            Some(false) => None,
+            None => growth::lowest(&set, &ends, season),
+            Some(true) => Some(least(&train)?),
+        };
         Ok(Self {
             set,
             observed,
@@ -118,9 +131,35 @@ impl Prepared {
             season,
             long,
             loss,
+            logs: None,
+            wanted,
             judged,
             reference,
             spec,
+        })
+    }
+
+    /// The same with logarithms for values, where shared maps are to be fitted on these.
+    pub(super) fn on_logs(&self) -> Option<Self> {
+        let lowest = self.wanted?;
+        let set = logs::logged(&self.set, lowest);
+        let shape = self.shape(self.season, Scale::Change);
+        let stride = stride(&set, &self.ends, self.horizon);
+        let most = (VALID_STEPS / self.horizon).max(64);
+        let judged = judged(&set, &self.ends, &shape, stride, most);
+        let reference = seasonal_naive(&set, &judged, self.season, self.horizon);
+        Some(Self {
+            observed: set.clone(),
+            set,
+            effects: None,
+            ends: self.ends.clone(),
+            loss: if self.loss == Loss::Squared { Loss::Squared } else { Loss::Logs },
+            logs: Some(lowest),
+            wanted: None,
+            judged,
+            reference,
+            spec: self.spec.clone(),
+            ..*self
         })
     }
 
@@ -235,6 +274,27 @@ pub(super) fn loss(shared: &Table) -> Result<Loss> {
         Some(other) => Err(Error::user(format!("model.{LOSS} is {other}"))
             .hint("it is \"absolute\", for MASE and sMAPE, or \"squared\", for MSE")),
     }
+}
+
+/// Whether shared maps are fitted on logarithms, where that is said.
+pub(super) fn on_logs(shared: &Table) -> Result<Option<bool>> {
+    match shared.get(LOGS) {
+        None => Ok(None),
+        Some(Value::Boolean(logs)) => Ok(Some(*logs)),
+        Some(other) => Err(Error::user(format!("model.{LOGS} is {other}"))
+            .hint("it is true or false; left out, the data decides")),
+    }
+}
+
+/// The least value, which has to be above zero.
+fn least(set: &SeriesSet) -> Result<f64> {
+    let values = set.values.iter().flatten().copied().filter(|value| !value.is_nan());
+    let least = values.fold(f64::INFINITY, f64::min);
+    if least > 0.0 {
+        return Ok(least);
+    }
+    Err(Error::user(format!("model.{LOGS} is true, but the training data holds {least}"))
+        .hint("only values above zero have logarithms; leave it out"))
 }
 
 /// Whether what is fitted in closed form is fitted once more, with what was validated on.

@@ -21,6 +21,8 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build: |request| {
         let look_back = look_back(request.model)?;
         closed::learner(request, |prepared| {
+            let logs = prepared.on_logs();
+            let prepared = logs.as_ref().unwrap_or(prepared);
             let choice = choose::choose(prepared, &prepared.ends, look_back)?;
             let fitted = fit(prepared, &prepared.ends, &choice.shape, choice.terms)?;
             Ok((fitted, choice.notices))
@@ -41,5 +43,5 @@ pub(super) fn fit(
     let offsets = calibrate::offsets(&prepared.set, ends, shape, &map);
     let weights: BTreeMap<String, Tensor> = net_weights(shape, &map, &offsets, &Device::Cpu)?;
     let body = Body::Linear { look_back: shape.look_back, scale: shape.scale, terms };
-    Ok(Fitted { body, weights })
+    Ok(Fitted { body, logs: prepared.logs, weights })
 }

@@ -39,7 +39,13 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     about: "robust regression on seasonal lags, series by series",
     keys: &[],
     check: |_| Ok(()),
-    build: |request| closed::learner(request, |prepared| fit(prepared, &prepared.ends)),
+    build: |request| {
+        closed::learner(request, |prepared| {
+            let logs = prepared.on_logs();
+            let prepared = logs.as_ref().unwrap_or(prepared);
+            fit(prepared, &prepared.ends)
+        })
+    },
     descends: false,
     cpu_only: true,
 };
@@ -159,6 +165,7 @@ impl Observed {
             .map(|error| match loss {
                 Loss::Absolute => (error.0 / size + error.1 / share) / 2.0,
                 Loss::Squared => (error.0 / size).sqrt(),
+                Loss::Logs => error.0 / size,
             })
             .map(|error| error.max(1.0).powi(-SHARPNESS))
             .collect();
@@ -233,7 +240,8 @@ impl Rows {
     fn solve(&self, width: usize, size: f64, loss: Loss) -> Option<Vec<Vec<f64>>> {
         let squared = loss == Loss::Squared;
         let fixed: Vec<f64> = match loss {
-            Loss::Squared => vec![1.0; self.sizes.len()],
+            // Of logarithms all errors are shares.
+            Loss::Squared | Loss::Logs => vec![1.0; self.sizes.len()],
             Loss::Absolute => self.sizes.iter().map(|own| 1.0 / (own / size + SMALL)).collect(),
         };
         let middle = STRENGTHS[STRENGTHS.len() / 2];

@@ -97,6 +97,8 @@ pub(super) struct Judged {
     pub unit: Option<f64>,
     /// The standard deviation of the series' training history.
     pub deviation: Option<f64>,
+    /// Whether errors in per cent mean anything: the series' training history is above zero.
+    pub percent: bool,
 }
 
 /// Steps from one judged forecast to the next: a horizon, and less where validation holds several.
@@ -124,12 +126,13 @@ pub(super) fn judged(
             .or_else(|| metrics::mase_scale(history, 1))
             .filter(|unit| *unit > 0.0);
         let deviation = deviation(history);
+        let percent = history.iter().all(|value| value.is_nan() || *value > 0.0);
         // With a stride below the horizon, only whole forecasts count: others would repeat the near steps.
         let last = if stride < shape.horizon { end - shape.horizon as i64 } else { end - 1 };
         for origin in (from..=last).step_by(stride) {
             let actual: Vec<f64> = targets(set, series, origin, end, shape.horizon).collect();
             if actual.iter().any(|value| !value.is_nan()) {
-                judged.push(Judged { series, origin, actual, unit, deviation });
+                judged.push(Judged { series, origin, actual, unit, deviation, percent });
             }
         }
     }

@@ -1,0 +1,196 @@
+//! Every member's forecasts of the same origins: those of validation, and where these are few, of earlier
+//! ones, before which members are fitted again.
+//!
+//! Source: Tashman, Out-of-sample tests of forecasting accuracy, 2000: rolling origins, with the models
+//! recalibrated where that is cheap.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::closed::{Fitted, model_of};
+use super::prepared::Prepared;
+use super::windows::{Judged, judged};
+use super::{ets, ridge, seasonal_regression};
+use crate::error::Result;
+use crate::model::ForecastingModel;
+use crate::model::forecasting::{Body, LEVELS, Levels, MEDIAN, MemberSpec, Scale};
+
+/// Forecasts that are wanted to compare members by, and origins before validation at most.
+const WANTED: usize = 300;
+const MOST: usize = 16;
+/// Steps of all series, times those that are looked back on, times origins: up to so many, members are fitted
+/// anew before each origin. More data changes little from one to the next, and members are fitted before the
+/// first alone.
+const REFITTED: usize = 5_000_000;
+
+/// A trained part: what the model holds of it, and what it was fitted to.
+pub(super) type Member = (MemberSpec, Fitted);
+
+/// What members are fitted on: values, and their logarithms where a member works on these.
+pub(super) struct Bench<'a> {
+    pub plain: &'a Prepared,
+    logs: Option<Prepared>,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(plain: &'a Prepared, members: &[Member]) -> Self {
+        let wanted = members.iter().any(|(_, fitted)| fitted.logs.is_some());
+        Self { plain, logs: if wanted { plain.on_logs() } else { None } }
+    }
+
+    /// The same fit on what lies before other ends; none of what isn't fitted, or not in closed form.
+    pub(super) fn fit_again(&self, fitted: &Fitted, ends: &[i64]) -> Result<Option<Fitted>> {
+        let logs = self.logs.as_ref().filter(|_| fitted.logs.is_some());
+        let prepared = logs.unwrap_or(self.plain);
+        Ok(match &fitted.body {
+            Body::Naive | Body::SeasonalNaive | Body::Theta { .. } => None,
+            Body::SeasonalRegression { .. } => Some(seasonal_regression::fit(prepared, ends)?.0),
+            Body::Ets { forms, .. } => Some(ets::fit(prepared, ends, Some(forms))?),
+            Body::Linear { terms, .. } if terms.is_empty() => None,
+            Body::Linear { look_back, scale, terms } => {
+                let shape = prepared.shape(*look_back, *scale);
+                Some(ridge::fit(prepared, ends, &shape, terms.clone())?)
+            }
+        })
+    }
+}
+
+/// Whether this is the same whenever it is fitted on the same data, so that it can be fitted before any origin.
+pub(super) fn is_closed(body: &Body) -> bool {
+    !matches!(body, Body::Linear { terms, .. } if terms.is_empty())
+}
+
+/// Forecasts of the same origins by several members.
+pub(super) struct View {
+    pub judged: Vec<Judged>,
+    /// By member. They may be large, and are shared rather than copied.
+    pub answers: Vec<Arc<Vec<Levels>>>,
+}
+
+impl View {
+    pub(super) fn new(
+        prepared: &Prepared,
+        members: &[Member],
+        judged: Vec<Judged>,
+    ) -> Result<Self> {
+        let answers = (0..members.len())
+            .map(|at| {
+                let weights: Vec<f64> =
+                    (0..members.len()).map(|other| f64::from(u8::from(other == at))).collect();
+                let model = assemble(prepared, members, &weights)?;
+                Ok(Arc::new(prepared.answers(&model, &judged)))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { judged, answers })
+    }
+
+    /// The origins of one after those of the other.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.judged.extend(other.judged);
+        for (own, more) in self.answers.iter_mut().zip(other.answers) {
+            Arc::make_mut(own).extend(more.iter().cloned());
+        }
+    }
+
+    /// These members alone.
+    pub(super) fn of(&self, members: &[usize]) -> Self {
+        let answers = members.iter().map(|&member| Arc::clone(&self.answers[member])).collect();
+        Self { judged: self.judged.clone(), answers }
+    }
+
+    /// The weighted mean of the members at one origin.
+    pub(super) fn blended(&self, weights: &[f64], number: usize) -> Levels {
+        let mut mean = vec![[0.0; LEVELS.len()]; self.judged[number].actual.len()];
+        for (answers, weight) in self.answers.iter().zip(weights).filter(|(_, own)| **own > 0.0) {
+            for (sums, values) in mean.iter_mut().zip(&answers[number]) {
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+            }
+        }
+        mean
+    }
+
+    pub(super) fn medians(&self, weights: &[f64], number: usize) -> Vec<f64> {
+        let mut mean = vec![0.0; self.judged[number].actual.len()];
+        for (answers, weight) in self.answers.iter().zip(weights).filter(|(_, own)| **own > 0.0) {
+            let rows = mean.iter_mut().zip(&answers[number]);
+            rows.for_each(|(sum, row)| *sum += weight * row[MEDIAN]);
+        }
+        mean
+    }
+}
+
+/// How many forecasts these are worth: those that overlap say much the same.
+pub(super) fn worth(judged: &[Judged], horizon: usize) -> f64 {
+    let mut spans: Vec<Option<Range<i64>>> = Vec::new();
+    for Judged { series, origin, .. } in judged {
+        spans.resize((*series + 1).max(spans.len()), None);
+        let end = origin + horizon as i64;
+        let span = spans[*series].get_or_insert(*origin..end);
+        *span = span.start.min(*origin)..span.end.max(end);
+    }
+    let steps: i64 = spans.into_iter().flatten().map(|span| span.end - span.start).sum();
+    (steps as f64 / horizon as f64).min(judged.len() as f64)
+}
+
+/// A model of these members, without those that count for nothing.
+pub(super) fn assemble(
+    prepared: &Prepared,
+    members: &[Member],
+    weights: &[f64],
+) -> Result<ForecastingModel> {
+    let counted = members.iter().zip(weights).filter(|(_, weight)| **weight > 0.0);
+    let named = counted.map(|((spec, fitted), weight)| {
+        (spec.name.clone(), spec.kind.clone(), *weight, fitted.clone())
+    });
+    model_of(prepared, named.collect())
+}
+
+/// Forecasts of origins before validation by members that were fitted before each; all are fitted in closed form.
+pub(super) fn earlier(bench: &Bench<'_>, members: &[Member]) -> Result<Vec<View>> {
+    let prepared = bench.plain;
+    let Prepared { observed: set, horizon, season, .. } = prepared;
+    // What is left has to be as long as what a season's pattern takes to be seen.
+    let least = (2 * season + horizon) as i64;
+    let length = |series: usize, hold: i64| prepared.ends[series] - hold - set.start[series];
+    let longest = (0..set.len()).map(|series| length(series, 0)).max().unwrap_or(0);
+    let wanted = (WANTED / prepared.judged.len().max(1)).min(MOST) as i64;
+    let room = longest - least;
+    if wanted == 0 || room < 1 {
+        return Ok(Vec::new());
+    }
+    let horizon_steps = *horizon as i64;
+    let step = (room / wanted).clamp((horizon_steps / 4).max(1), horizon_steps);
+    let count = wanted.min(room / step);
+    let ends =
+        |back: i64| -> Vec<i64> { prepared.ends.iter().map(|end| end - back * step).collect() };
+    let again = |back: i64| -> Result<Vec<Member>> {
+        let ends = ends(back);
+        let fitted = members.iter().map(|(spec, fitted)| {
+            let again = bench.fit_again(fitted, &ends)?;
+            Ok((spec.clone(), again.unwrap_or_else(|| fitted.clone())))
+        });
+        fitted.collect()
+    };
+    let steps: usize = set.values.iter().map(Vec::len).sum();
+    let reach = members.iter().map(|(spec, _)| spec.body.look_back(*season)).max().unwrap_or(1);
+    let work = steps.saturating_mul(reach).saturating_mul(count as usize);
+    let once = if work > REFITTED { Some(again(count)?) } else { None };
+    let shape = prepared.shape(*season, Scale::Change);
+    let mut views = Vec::new();
+    for back in 1..=count {
+        let ends = ends(back);
+        let mut judged = judged(set, &ends, &shape, *horizon, usize::MAX);
+        judged.retain(|judged| {
+            judged.origin == ends[judged.series] && length(judged.series, back * step) >= least
+        });
+        if judged.is_empty() {
+            continue;
+        }
+        let view = match &once {
+            Some(members) => View::new(prepared, members, judged)?,
+            None => View::new(prepared, &again(back)?, judged)?,
+        };
+        views.push(view);
+    }
+    Ok(views)
+}
