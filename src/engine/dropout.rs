@@ -1,6 +1,8 @@
 //! Dropout whose masks are a function of seed, step, place and row, so that it doesn't matter who
 //! computes which rows (Srivastava et al. 2014; the generator is counter-based after Salmon et al. 2011).
 
+use pulp::bytemuck::cast_slice;
+
 /// What one step draws its masks from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StepKey(pub u64);
@@ -48,23 +50,32 @@ impl Dropout {
     }
 }
 
-/// One number for each value of a row, independent between steps, places and rows.
+/// Words that are drawn together, four numbers each: so many that the loop is one of vectors.
+const WORDS: usize = 64;
+/// Fewer numbers than these are drawn word by word.
+const MANY: usize = 64;
+
+/// One number for each value of a row, independent between steps, places and rows: the words of a counter, each the
+/// numbers of its sixteen bits from the lowest on.
 #[inline(always)]
 pub(crate) fn draw(key: StepKey, place: usize, row: usize, drawn: &mut [u16]) {
-    let start = mix(mix(key.0 ^ mix(place as u64)).wrapping_add(row as u64));
-    let mut four = drawn.chunks_exact_mut(4);
-    let mut counter = start;
-    for values in &mut four {
-        counter = counter.wrapping_add(GOLDEN);
-        let bits = mix(counter);
-        values[0] = bits as u16;
-        values[1] = (bits >> 16) as u16;
-        values[2] = (bits >> 32) as u16;
-        values[3] = (bits >> 48) as u16;
-    }
-    let bits = mix(counter.wrapping_add(GOLDEN));
-    for (at, value) in four.into_remainder().iter_mut().enumerate() {
-        *value = (bits >> (16 * at)) as u16;
+    let mut counter = mix(mix(key.0 ^ mix(place as u64)).wrapping_add(row as u64));
+    for drawn in drawn.chunks_mut(4 * WORDS) {
+        let word = |at: usize| mix(counter.wrapping_add(GOLDEN.wrapping_mul(at as u64 + 1)));
+        if drawn.len() < MANY {
+            for (at, numbers) in drawn.chunks_mut(4).enumerate() {
+                let word = word(at);
+                let own = numbers.iter_mut().enumerate();
+                own.for_each(|(at, number)| *number = (word >> (16 * at)) as u16);
+            }
+            return;
+        }
+        let mut words = [0; WORDS];
+        for (at, value) in words.iter_mut().enumerate() {
+            *value = word(at).to_le();
+        }
+        drawn.copy_from_slice(&cast_slice(&words)[..drawn.len()]);
+        counter = counter.wrapping_add(GOLDEN.wrapping_mul(WORDS as u64));
     }
 }
 
@@ -96,6 +107,22 @@ mod tests {
         // Three standard errors of a million draws.
         assert!((share - 0.1).abs() < 0.0009, "{share}");
         assert!(Dropout::new(0.0).is_none());
+    }
+
+    #[test]
+    fn many_numbers_begin_as_few_do() {
+        let mut many = [0; 1_000];
+        draw(StepKey(5), 1, 9, &mut many);
+        let start = mix(mix(5 ^ mix(1)).wrapping_add(9));
+        for (at, number) in many.iter().enumerate() {
+            let word = mix(start.wrapping_add(GOLDEN.wrapping_mul(at as u64 / 4 + 1)));
+            assert_eq!(*number, (word >> (16 * (at % 4))) as u16, "{at}");
+        }
+        for count in [1, 3, 4, 63, 64, 65, 255, 256, 257, 300, 512] {
+            let mut few = vec![0; count];
+            draw(StepKey(5), 1, 9, &mut few);
+            assert_eq!(few, many[..count], "{count}");
+        }
     }
 
     #[test]
