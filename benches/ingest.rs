@@ -18,13 +18,16 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What a reading process is told by, with the file behind it.
+/// What a reading process is told by, with the file behind it, and a folder to keep what was read in.
 const READ: &str = "--read";
+
+/// Readings of mlx, of which the last two are a project's.
+const OURS: [&str; 3] = ["mlx", "mlx first", "mlx again"];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == READ) {
-        read(Path::new(&arguments[at + 1]));
+        read(Path::new(&arguments[at + 1]), arguments.get(at + 2).map(Path::new));
         return;
     }
     let rounds = setting("MLX_BENCH_ROUNDS", 5);
@@ -36,12 +39,16 @@ fn main() {
     let rows = write_mixed(&file, megabytes * 1_000_000).expect("room for the file");
 
     let python = var("MLX_BENCH_PYTHON").ok();
-    let mut readers = vec!["mlx"];
+    let mut readers = OURS.to_vec();
     readers.extend(python.iter().flat_map(|_| ["polars", "pandas"]));
     let mut figures: Vec<Vec<Figure>> = vec![Vec::new(); readers.len()];
     for _ in 0..rounds {
         for (reader, figures) in readers.iter().zip(&mut figures) {
-            figures.push(run(reader, python.as_deref(), &file, threads, rows));
+            let kept = folder.path().join("kept");
+            if *reader == "mlx first" {
+                let _ = std::fs::remove_dir_all(&kept);
+            }
+            figures.push(run(reader, python.as_deref(), [&file, &kept], threads, rows));
         }
     }
 
@@ -51,7 +58,7 @@ fn main() {
     );
     println!("most round in % of the median; times of mlx as a ratio to the reader's\n");
     println!(
-        "{:<8} {:>8} {:>8} {:>8} {:>10} {:>8}",
+        "{:<10} {:>8} {:>8} {:>8} {:>10} {:>8}",
         "", "seconds", "spread", "MB/s", "peak MB", "ratio"
     );
     let ours = median(figures[0].iter().map(|figure| figure.seconds));
@@ -61,7 +68,7 @@ fn main() {
         let most = figures.iter().map(|figure| figure.seconds).fold(0.0, f64::max);
         let peak = median(figures.iter().map(|figure| figure.peak_megabytes));
         println!(
-            "{reader:<8} {seconds:>8.2} {:>7.0}% {:>8.0} {peak:>10.0} {:>8.2}",
+            "{reader:<10} {seconds:>8.2} {:>7.0}% {:>8.0} {peak:>10.0} {:>8.2}",
             100.0 * (most - least) / seconds,
             megabytes as f64 / seconds,
             ours / seconds,
@@ -76,9 +83,13 @@ struct Figure {
 }
 
 /// The reading process of mlx.
-fn read(file: &Path) {
+fn read(file: &Path, kept: Option<&Path>) {
     let start = Instant::now();
-    let (rows, columns) = mlx::bench::ingest(file).expect("a file that was written for this");
+    let read = match kept {
+        Some(kept) => mlx::bench::ingest_kept(file, "target", kept),
+        None => mlx::bench::ingest(file),
+    };
+    let (rows, columns) = read.expect("a file that was written for this");
     let seconds = start.elapsed().as_secs_f64();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status
@@ -88,8 +99,14 @@ fn read(file: &Path) {
     println!("{rows} {columns} {seconds} {}", peak / 1000.0);
 }
 
-fn run(reader: &str, python: Option<&str>, file: &Path, threads: usize, rows: usize) -> Figure {
-    let mut command = match python.filter(|_| reader != "mlx") {
+fn run(
+    reader: &str,
+    python: Option<&str>,
+    [file, kept]: [&Path; 2],
+    threads: usize,
+    rows: usize,
+) -> Figure {
+    let mut command = match python.filter(|_| !OURS.contains(&reader)) {
         Some(python) => {
             let mut command = Command::new(python);
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/read_csv.py");
@@ -99,6 +116,9 @@ fn run(reader: &str, python: Option<&str>, file: &Path, threads: usize, rows: us
         None => {
             let mut command = Command::new(std::env::current_exe().expect("this program"));
             command.arg(READ).arg(file);
+            if reader != OURS[0] {
+                command.arg(kept);
+            }
             command
         }
     };

@@ -23,7 +23,7 @@ use crate::engine::threads::with_threads;
 use crate::engine::{Mode, Parameters, StepKey, peak};
 use crate::error::Result;
 use crate::train::adamw::{AdamW, Moments};
-pub use data::ingest;
+pub use data::{ingest, ingest_kept};
 pub use inference::Inference;
 use sources::Source;
 

@@ -153,12 +153,20 @@ impl Cache {
         }
     }
 
+    /// The extension of files of rows ready to be learned from, which are kept here too.
+    const ROWS: &'static str = "rows";
+
+    /// Where rows of this name belong.
+    pub(crate) fn rows(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.{}", Self::ROWS))
+    }
+
     fn path(&self, name: &str, content: &str) -> PathBuf {
         self.folder.join(format!("{name}-{content}.{}", Self::EXTENSION))
     }
 
     /// Remove what was not used for longest until the rest is as small as it should be; never `kept`.
-    fn make_room(&self, kept: &Path) {
+    pub(crate) fn make_room(&self, kept: &Path) {
         let mut entries = self.entries();
         entries.sort_by(|a, b| a.used.cmp(&b.used).then_with(|| a.path.cmp(&b.path)));
         let mut total: u64 = entries.iter().map(|entry| entry.size).sum();
@@ -176,7 +184,9 @@ impl Cache {
     fn entries(&self) -> Vec<Entry> {
         let Ok(found) = fs::read_dir(&self.folder) else { return Vec::new() };
         let entry = |path: PathBuf| {
-            let is_ours = path.extension().is_some_and(|extension| extension == Self::EXTENSION);
+            let is_ours = path
+                .extension()
+                .is_some_and(|extension| extension == Self::EXTENSION || extension == Self::ROWS);
             let about = is_ours.then(|| path.metadata().ok())??;
             let used = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             Some(Entry { path, size: about.len(), used })

@@ -169,6 +169,11 @@ impl ReadTimes {
         }
     }
 
+    /// These rows alone.
+    pub(crate) fn take(&self, rows: &[usize]) -> Self {
+        Self { values: rows.iter().map(|&row| self.values[row]).collect(), ..self.clone() }
+    }
+
     /// How they are written, in chrono's notation.
     pub(crate) fn pattern(&self, clock: Clock) -> Option<String> {
         self.example.as_ref().map(|(format, example)| clock.written(*format, example))

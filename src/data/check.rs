@@ -7,13 +7,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::dataset::features;
-use super::load::{Files, LoadRequest, divide};
+use super::load::{Files, LoadRequest, divide, load};
 use super::read::Gathered;
 use super::storage::Local;
 use super::suspicion::{Suspicion, suspicions};
 use super::table::MISSING_TIME;
 use super::{
-    Column, ColumnKind, DataSettings, Layout, ReadOptions, SeriesSet, Source, Table, Task, Values,
+    Column, ColumnKind, DataSettings, Dataset, Layout, ReadOptions, SeriesSet, Source, Table, Task,
+    Values,
 };
 use crate::error::Result;
 
@@ -83,8 +84,11 @@ pub(crate) struct QueryReport {
 
 /// Look at a project's data as training would read it.
 pub(crate) fn check(request: &LoadRequest<'_>) -> Result<Report> {
-    let Files { train, test, sources, mut notices } = Files::read(request)?;
     let (settings, task) = (request.settings, request.task);
+    if settings.stream {
+        return check_sample(request);
+    }
+    let Files { train, test, sources, mut notices } = Files::read(request)?;
     let parts = divide(request, &train, test.is_some(), &mut notices)?;
     let split = SplitReport {
         train: parts.train.len(),
@@ -115,6 +119,27 @@ pub(crate) fn check(request: &LoadRequest<'_>) -> Result<Report> {
         series,
         queries: (task == Task::Ranking).then(|| queries(&train, settings)).flatten(),
         warnings,
+        notices,
+    })
+}
+
+/// What is told of data that is streamed is told of a sample, but for how many rows there are.
+fn check_sample(request: &LoadRequest<'_>) -> Result<Report> {
+    let (settings, task) = (request.settings, request.task);
+    let dataset = load(request)?;
+    let [train, valid, test] = dataset.rows();
+    let Dataset { train: sample, sources, notices, .. } = dataset;
+    let inputs = features(&sample, settings, task);
+    let column = |column| report(column, &sample, role(column, settings, task, &inputs, false));
+    Ok(Report {
+        task: Some(task),
+        files: sources,
+        split: Some(SplitReport { train, valid, test }),
+        columns: sample.columns.iter().map(column).collect(),
+        classes: classes(&sample, None, settings),
+        series: None,
+        queries: None,
+        warnings: suspicions(&sample, None, settings, task, &inputs),
         notices,
     })
 }

@@ -1,10 +1,11 @@
 //! A project's data as read: three tables that share no row, and the digests of the files behind them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnKind, DataSettings, Table, Task};
+use super::{ColumnKind, DataSettings, Stream, Table, Task};
 
 /// A file that was read, by name and content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,12 +35,23 @@ pub(crate) struct Dataset {
     pub train: Table,
     pub valid: Table,
     pub test: Table,
+    /// Where rows are streamed, all of them: `train` is then a sample of those that train, `valid` all that
+    /// validate, and `test` is empty.
+    pub stream: Option<Arc<Stream>>,
     pub sources: Vec<Source>,
     /// What the reader noticed that the user should know, such as columns left out and why.
     pub notices: Vec<String>,
 }
 
 impl Dataset {
+    /// How many rows train, validate and test.
+    pub(crate) fn rows(&self) -> [usize; 3] {
+        match &self.stream {
+            Some(stream) => [stream.rows.train, stream.rows.valid, stream.rows.test],
+            None => [&self.train, &self.valid, &self.test].map(|table| table.rows),
+        }
+    }
+
     /// The kind of every column, decided and inferred: what new files are read by.
     pub(crate) fn kinds(&self) -> BTreeMap<String, ColumnKind> {
         self.train.kinds()

@@ -1,13 +1,14 @@
 //! What tables will need of memory, told before they are read: where there isn't as much, the system would
 //! end the process without a word.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::ReadOptions;
 use super::formats::{self, Format};
+use super::load::LoadRequest;
 use super::numbers::number;
 use super::raw::{Raw, RawTable};
 use super::storage::{Input, Storage};
+use super::{ReadOptions, Task};
 use crate::error::{Error, Result};
 use crate::sys::memory::show_bytes;
 
@@ -23,28 +24,31 @@ const SMALL: u64 = 1 << 20;
 /// What can't be told beforehand, such as a pipe, is let through, and so is what can't be read: reading says why.
 pub(super) fn check(
     storage: &dyn Storage,
-    names: &[&str],
+    files: &[PathBuf],
     options: &ReadOptions,
-    free: Option<u64>,
+    request: &LoadRequest<'_>,
 ) -> Result<()> {
-    let Some(free) = free else { return Ok(()) };
-    let mut needed = 0.0;
-    for name in names {
-        for file in storage.find(Path::new(name)).unwrap_or_default() {
-            needed += TIMES * table_bytes(storage, &file, options).unwrap_or(0.0);
-        }
-    }
+    let Some(free) = request.means.free_bytes() else { return Ok(()) };
+    let needed = files.iter().map(|file| table_bytes(storage, file, options).unwrap_or(0.0));
+    let needed = TIMES * needed.sum::<f64>();
     if needed <= free as f64 {
         return Ok(());
     }
-    let (needed, free) = (show_bytes(needed as u64), show_bytes(free));
+    let names: Vec<String> = files.iter().take(2).map(|file| file.display().to_string()).collect();
+    let more = if files.len() > 2 { " and others" } else { "" };
     let error = Error::user(format!(
-        "{} needs {needed} of memory at the least, and {free} are free",
-        names.join(" with ")
+        "{}{more} needs {} of memory at the least, and {} are free",
+        names.join(" with "),
+        show_bytes(needed as u64),
+        show_bytes(free)
     ));
-    Err(error.hint(
-        "leave columns out of the file, or use a machine with more memory; `MLX_MEMORY` says how much there is, if this is wrong",
-    ))
+    let otherwise = "leave columns out, or use a machine with more memory; `MLX_MEMORY` says how much there is, if this is wrong";
+    Err(match request.task {
+        Task::Classification => error.hint(format!(
+            "train without holding it in memory: `--set data.stream=true --set model.kind=mlp`; or {otherwise}"
+        )),
+        Task::Forecasting | Task::Ranking => error.hint(otherwise),
+    })
 }
 
 /// What a file's columns will take at the least; `None` where nothing tells.
@@ -98,6 +102,7 @@ mod tests {
 
     use super::*;
     use crate::data::storage::Local;
+    use crate::data::{DataSettings, Means};
 
     fn csv(rows: usize) -> String {
         let mut text = "id,x,city,who\n".to_owned();
@@ -112,15 +117,24 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("a.csv"), csv(60_000)).expect("written");
         let storage = Local { root: folder.path().to_owned() };
-        let options = ReadOptions::default();
-        let asked = |free| check(&storage, &["a.csv"], &options, free);
-        assert!(asked(None).is_ok());
-        assert!(asked(Some(1 << 30)).is_ok());
-        let error = asked(Some(2 << 20)).expect_err("too large");
+        let (options, settings, columns) =
+            (ReadOptions::default(), DataSettings::default(), std::collections::BTreeMap::new());
+        let asked = |file: &str, memory_bytes, task| {
+            let means = Means { cache: None, memory_bytes: Some(memory_bytes) };
+            let root = folder.path();
+            let request =
+                LoadRequest { task, settings: &settings, columns: &columns, root, means: &means };
+            check(&storage, &[file.into()], &options, &request)
+        };
+        assert!(asked("a.csv", 1 << 30, Task::Classification).is_ok());
+        let error = asked("a.csv", 2 << 20, Task::Classification).expect_err("too large");
         assert!(error.message().starts_with("a.csv needs "), "{error}");
         assert!(error.message().ends_with("2.1 MB are free"), "{error}");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("data.stream=true")));
+        let error = asked("a.csv", 2 << 20, Task::Ranking).expect_err("too large");
+        assert!(error.hint_text().is_some_and(|hint| !hint.contains("stream")));
         // What is not there is for reading to say.
-        assert!(check(&storage, &["b.csv"], &options, Some(1)).is_ok());
+        assert!(asked("b.csv", 1, Task::Ranking).is_ok());
     }
 
     #[test]

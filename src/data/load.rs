@@ -1,7 +1,7 @@
 //! A project's data: read, checked against what the project says of it, and split three ways.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cache::{About, Kept, Question};
 use super::demand;
@@ -11,6 +11,7 @@ use super::read::{Decide, Gathered, Kinds, Resolved};
 use super::settings::Split;
 use super::split::{self, Parts, Shares};
 use super::storage::{Local, Storage as _};
+use super::stream;
 use super::table::{MISSING, MISSING_TIME, no_column};
 use super::texts::Levels;
 use super::{
@@ -35,6 +36,9 @@ pub(crate) struct LoadRequest<'a> {
 ///
 /// What columns are is inferred over the training file alone; the test file is read by it.
 pub(crate) fn load(request: &LoadRequest<'_>) -> Result<Dataset> {
+    if request.settings.stream {
+        return stream::load(request);
+    }
     let files = Files::read(request)?;
     let Files { train, test, sources, mut notices } = files;
     let parts = divide(request, &train, test.is_some(), &mut notices)?;
@@ -46,6 +50,7 @@ pub(crate) fn load(request: &LoadRequest<'_>) -> Result<Dataset> {
         valid: train.take(&parts.valid),
         train: train.take(&parts.train),
         test: held_out,
+        stream: None,
         sources,
         notices,
     })
@@ -66,9 +71,8 @@ impl Files {
         let storage = Local { root: request.root.to_owned() };
         let mut options = ReadOptions::new(settings, request.columns);
         options.strict = true;
-        let names: Vec<&str> =
-            std::iter::once(&settings.train).chain(&settings.test).map(String::as_str).collect();
-        demand::check(&storage, &names, &options, request.means.free_bytes())?;
+        let files = Names::of(settings).files(&storage).unwrap_or_default();
+        demand::check(&storage, &files, &options, request)?;
 
         let mut read = Reading { request, storage: &storage, sources: vec![], notices: vec![] };
         let train = read.train(&options)?;
@@ -86,6 +90,28 @@ impl Files {
         }
         let Reading { sources, notices, .. } = read;
         Ok(Self { train, test, sources, notices })
+    }
+}
+
+/// The files that settings name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names<'a> {
+    pub train: &'a str,
+    pub test: Option<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of(settings: &'a DataSettings) -> Self {
+        Self { train: &settings.train, test: settings.test.as_deref() }
+    }
+
+    /// All of them, globs resolved.
+    pub(super) fn files(&self, storage: &Local) -> Result<Vec<PathBuf>> {
+        let mut files = storage.find(Path::new(self.train))?;
+        if let Some(test) = self.test {
+            files.extend(storage.find(Path::new(test))?);
+        }
+        Ok(files)
     }
 }
 
@@ -176,7 +202,7 @@ fn what_decides_kinds(settings: &DataSettings) -> DataSettings {
 }
 
 /// Everything that the settings name is there.
-fn check_settings(request: &LoadRequest<'_>, names: &[&str], file: &Path) -> Result<()> {
+pub(super) fn check_settings(request: &LoadRequest<'_>, names: &[&str], file: &Path) -> Result<()> {
     let settings = request.settings;
     let wide = request.task == Task::Forecasting && settings.layout == Layout::Wide;
     let say = |key: &str, why: &str, example: &str| {
@@ -281,7 +307,7 @@ fn check_covariates(settings: &DataSettings, train: &Table) -> Result<()> {
 }
 
 /// What columns are by the part they play, and by `[columns]`, which wins where both can be.
-fn kinds(request: &LoadRequest<'_>, raw: &RawTable) -> Kinds {
+pub(super) fn kinds(request: &LoadRequest<'_>, raw: &RawTable) -> Kinds {
     let settings = request.settings;
     let mut kinds = ReadOptions::new(settings, request.columns).kinds;
     for time in settings.time.iter().chain(&settings.split.time) {
@@ -323,7 +349,7 @@ fn kinds(request: &LoadRequest<'_>, raw: &RawTable) -> Kinds {
     kinds
 }
 
-fn check_target(request: &LoadRequest<'_>, train: &Table) -> Result<()> {
+pub(super) fn check_target(request: &LoadRequest<'_>, train: &Table) -> Result<()> {
     let settings = request.settings;
     let Some(column) = train.column(settings.label()) else { return Ok(()) };
     match (&column.values, request.task) {

@@ -1,15 +1,16 @@
-//! A file of any size some rows at a time: read, worked on and taken on all cores at once, in order.
+//! Files of any size some rows at a time: read, worked on and taken on all cores at once, in order.
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::digesting::Tally;
 use super::formats::{self, Format};
+use super::raw::RawTable;
 use super::read::{Gathered, Kinds, Reading};
-use super::storage::{Input, Local, Storage as _};
+use super::storage::{Input, Local, Storage};
 use super::table::Origin;
 use super::{ReadOptions, Table};
-use crate::data::raw::RawTable;
 use crate::error::Result;
 
 /// The files that a name or a glob means.
@@ -27,7 +28,7 @@ pub(crate) struct Work<'a, T> {
     pub take: &'a mut (dyn FnMut(T) -> Result<()> + Send),
 }
 
-/// Reads one file, or all that a glob names, and answers how many rows there were. A CSV file, which
+/// Reads one file, or all that a glob names, and answers how many rows there were. A CSV or Parquet file, which
 /// may be larger than memory, is never there as a whole; those of other formats are.
 pub(crate) fn read_in_parts<T: Send>(
     name: &Path,
@@ -36,44 +37,81 @@ pub(crate) fn read_in_parts<T: Send>(
 ) -> Result<usize> {
     let storage = Local { root: PathBuf::new() };
     let decide = |_: &RawTable, _: &Path| Ok(options.kinds.clone());
-    let mut rows = 0;
-    for file in files(name)? {
-        let input = Input::open(&storage, &file)?;
-        let format = Format::detect(&input, options)?;
-        let mut reading = Reading::new(options, false, &decide);
-        let part = Part { file: &file, format, kinds: &options.kinds };
-        let mut give = |tables: Vec<(usize, RawTable)>| {
-            rows += tables.iter().map(|(_, raw)| raw.rows).sum::<usize>();
-            let worked: Vec<Result<T>> = tables
-                .into_par_iter()
-                .map(|(first, raw)| (work.work)(&part.table(first, raw, options)?))
-                .collect();
-            worked.into_iter().try_for_each(|done| (work.take)(done?))
-        };
-        formats::read_in_parts(input, &storage, &mut reading, work.wanted, &mut give)?;
-    }
-    Ok(rows)
+    let Work { wanted, work, take } = work;
+    let work = |chunk: Chunk<'_>| work(&chunk.table(&options.kinds, options)?);
+    let mut reading = Reading::new(options, false, &decide);
+    let passed = each_chunk(&storage, name, &mut reading, *wanted, &work, *take)?;
+    Ok(passed.iter().map(|file| file.rows).sum())
 }
 
-/// Where a table is from.
-struct Part<'a> {
-    file: &'a Path,
-    format: Format,
-    kinds: &'a Kinds,
+/// Rows that follow each other, as their file has them.
+pub(super) struct Chunk<'a> {
+    pub file: &'a Path,
+    pub format: Format,
+    /// The number of the first row in its file, and among those of all files.
+    pub first: usize,
+    pub overall: usize,
+    pub raw: RawTable,
 }
 
-impl Part<'_> {
-    fn table(&self, first: usize, raw: RawTable, options: &ReadOptions) -> Result<Table> {
-        let origin = Origin {
+impl Chunk<'_> {
+    /// Where the rows are from.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
             // How long the file is shows at its end.
             files: vec![(self.file.to_owned(), usize::MAX)],
-            picked: Some((first..first + raw.rows).collect()),
+            picked: Some((self.first..self.first + self.raw.rows).collect()),
             ..Origin::default()
-        };
-        let kinds = self.kinds.clone();
-        let gathered = Gathered { raw, sources: Vec::new(), origin, format: self.format, kinds };
+        }
+    }
+
+    /// The rows as columns of these kinds.
+    pub(super) fn table(self, kinds: &Kinds, options: &ReadOptions) -> Result<Table> {
+        let origin = self.origin();
+        let Self { format, raw, .. } = self;
+        let kinds = kinds.clone();
+        let gathered = Gathered { raw, sources: Vec::new(), origin, format, kinds };
         Ok(gathered.resolve(options)?.table)
     }
+}
+
+/// A file that was read to its end.
+pub(super) struct Passed {
+    pub file: PathBuf,
+    pub format: Format,
+    pub rows: usize,
+    /// Of the bytes that were read, which a format that is read from where it lies has not all of.
+    pub tally: Tally,
+}
+
+/// Every row of one file, or of all that a glob names: `work` is done on all cores, `take` in order.
+pub(super) fn each_chunk<T: Send>(
+    storage: &dyn Storage,
+    name: &Path,
+    reading: &mut Reading<'_>,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+    work: &(dyn Fn(Chunk<'_>) -> Result<T> + Sync),
+    take: &mut (dyn FnMut(T) -> Result<()> + Send),
+) -> Result<Vec<Passed>> {
+    let mut passed = Vec::new();
+    let mut before = 0;
+    for file in storage.find(name)? {
+        let input = Input::open(storage, &file)?;
+        let (format, tally) = (Format::detect(&input, reading.options)?, input.tally());
+        let mut rows = 0;
+        let mut give = |tables: Vec<(usize, RawTable)>| {
+            rows += tables.iter().map(|(_, raw)| raw.rows).sum::<usize>();
+            let chunk = |(first, raw)| {
+                work(Chunk { file: &file, format, first, overall: before + first, raw })
+            };
+            let worked: Vec<Result<T>> = tables.into_par_iter().map(chunk).collect();
+            worked.into_iter().try_for_each(|done| take(done?))
+        };
+        formats::read_in_parts(input, storage, reading, wanted, &mut give)?;
+        before += rows;
+        passed.push(Passed { file, format, rows, tally });
+    }
+    Ok(passed)
 }
 
 #[cfg(test)]

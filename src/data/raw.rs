@@ -60,6 +60,21 @@ impl Raw {
         texts.finish()
     }
 
+    fn take(&self, rows: &[usize]) -> Self {
+        let pick = |values: &[i64]| rows.iter().map(|&row| values[row]).collect();
+        match self {
+            // A few rows of a block must not keep all its texts in memory.
+            Self::Texts(texts) => Self::Texts(rows.iter().map(|&row| texts.get(row)).collect()),
+            Self::Numbers(values) => Self::Numbers(rows.iter().map(|&row| values[row]).collect()),
+            Self::Times { values, zoned } => Self::Times { values: pick(values), zoned: *zoned },
+            Self::Parsed(Parsed::Numbers(values)) => {
+                Self::Parsed(Parsed::Numbers(rows.iter().map(|&row| values[row]).collect()))
+            }
+            Self::Parsed(Parsed::Times(times)) => Self::Parsed(Parsed::Times(times.take(rows))),
+            Self::Parsed(other) => Self::Parsed(other.clone()),
+        }
+    }
+
     /// The rows of later parts below these, each with how many rows are above it.
     fn stack(mut self, below: Vec<(usize, Self)>) -> Self {
         if below.is_empty() {
@@ -145,6 +160,17 @@ pub(crate) struct RawTable {
 impl RawTable {
     pub(crate) fn column(&self, name: &str) -> Option<&RawColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// These rows alone.
+    pub(crate) fn take(&self, rows: &[usize]) -> Self {
+        let column = |column: &RawColumn| RawColumn {
+            name: column.name.clone(),
+            raw: column.raw.take(rows),
+            text: column.text,
+        };
+        let columns = self.columns.iter().map(column).collect();
+        Self { columns, rows: rows.len(), decimal: self.decimal }
     }
 
     /// The columns whose texts have to be read again.

@@ -66,6 +66,8 @@ pub(crate) struct DataSettings {
     pub test: Option<String>,
     /// The format, where the file's name does not say it: csv, parquet, jsonl, arrow, svmlight.
     pub format: Option<String>,
+    /// Classification: read the rows again in every epoch instead of holding them in memory, for data that is larger.
+    pub stream: bool,
     /// How rows are held out for validation and, without a test file, for testing.
     pub split: Split,
     /// The column to predict.

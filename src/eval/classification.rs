@@ -1,26 +1,72 @@
 //! A classification model against the classes that rows turned out to be.
 
 use super::Evaluation;
-use crate::data::{Table, Task};
-use crate::error::Result;
+use crate::data::{Stream, Table, Task};
+use crate::error::{Error, Result};
 use crate::eval::evaluation::Measures;
 use crate::metrics;
 use crate::model::{ClassificationModel, Probabilities};
 
 pub(crate) fn evaluate(model: &ClassificationModel, test: &Table) -> Result<Evaluation> {
-    let labels = model.labels(test)?;
+    Ok(judge(model, &Answers::of(model, test)?))
+}
+
+/// The same on rows that are never in memory together; what is said of them is.
+pub(crate) fn evaluate_streamed(
+    model: &ClassificationModel,
+    stream: &Stream,
+) -> Result<Evaluation> {
+    let mut all: Option<Answers> = None;
+    let wanted = |name: &str| model.spec.kinds.contains_key(name);
+    let work = |table: &Table| Answers::of(model, table);
+    stream.test_rows(&wanted, &work, &mut |more: Answers| {
+        match &mut all {
+            Some(all) => all.append(more),
+            None => all = Some(more),
+        }
+        Ok(())
+    })?;
+    let all = all.ok_or_else(|| {
+        Error::user("there are no rows to evaluate on")
+            .hint("look at what the data holds: `mlx data check`")
+    })?;
+    Ok(judge(model, &all))
+}
+
+/// What rows are, and what the model and its baselines say of them.
+struct Answers {
+    labels: Vec<usize>,
+    ours: Probabilities,
+    theirs: Vec<(String, Probabilities)>,
+}
+
+impl Answers {
+    fn of(model: &ClassificationModel, table: &Table) -> Result<Self> {
+        let (labels, ours) = (model.labels(table)?, model.predict(table)?);
+        Ok(Self { labels, ours, theirs: model.baselines(table)? })
+    }
+
+    fn append(&mut self, more: Self) {
+        self.labels.extend(more.labels);
+        self.ours.values.extend(more.ours.values);
+        for ((_, answer), (_, more)) in self.theirs.iter_mut().zip(more.theirs) {
+            answer.values.extend(more.values);
+        }
+    }
+}
+
+fn judge(model: &ClassificationModel, answers: &Answers) -> Evaluation {
+    let Answers { labels, ours: answer, theirs } = answers;
     let positive = model.positive();
-    let answer = model.predict(test)?;
-    let ours = measure(&labels, &answer, positive, &model.spec.named(&answer.values));
-    let theirs: Vec<_> = model
-        .baselines(test)?
-        .into_iter()
+    let ours = measure(labels, answer, positive, &model.spec.named(&answer.values));
+    let theirs: Vec<_> = theirs
+        .iter()
         .map(|(name, answer)| {
             let top = metrics::top_classes(&answer.values, model.classes().len());
-            (name, measure(&labels, &answer, positive, &top))
+            (name.clone(), measure(labels, answer, positive, &top))
         })
         .collect();
-    let mut evaluation = Evaluation::new(Task::Classification, test.rows, ours, &theirs);
+    let mut evaluation = Evaluation::new(Task::Classification, labels.len(), ours, &theirs);
     if let (Some(threshold), Some(positive)) = (model.spec.threshold, positive) {
         evaluation.notices.push(format!(
             "a row is said to be `{}` from a probability of {:.4} on, which {} chose: accuracy and its like are of that",
@@ -42,7 +88,7 @@ pub(crate) fn evaluate(model: &ClassificationModel, test: &Table) -> Result<Eval
             absent.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ));
     }
-    Ok(evaluation)
+    evaluation
 }
 
 /// `positive` is the class that AUC and average precision of two classes rank for, `named` what is said of each row.

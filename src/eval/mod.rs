@@ -46,6 +46,9 @@ pub(crate) fn on_dataset(
     dataset: &Dataset,
     settings: &EvalSettings,
 ) -> Result<Evaluation> {
+    if let (Model::Classification(model), Some(stream)) = (model, &dataset.stream) {
+        return classification::evaluate_streamed(model, stream);
+    }
     evaluate(
         model,
         &EvalData {

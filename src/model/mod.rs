@@ -89,7 +89,8 @@ impl Model {
     fn may_have_seen(&self, settings: &DataSettings) -> bool {
         let trained = self.data();
         trained.test != settings.test
-            || (settings.test.is_none() && trained.split != settings.split)
+            || (settings.test.is_none()
+                && (trained.split != settings.split || trained.stream != settings.stream))
     }
 
     pub(crate) fn spec(&self) -> ModelSpec {

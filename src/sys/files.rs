@@ -98,6 +98,11 @@ pub(crate) fn digest_bytes(content: &[u8]) -> String {
     hex::encode(Sha256::digest(content))
 }
 
+/// The same as bytes.
+pub(crate) fn digest_of(content: &[u8]) -> Vec<u8> {
+    Sha256::digest(content).to_vec()
+}
+
 /// Temporary folders are their owner's alone; what one becomes is as readable as any other folder.
 #[cfg(unix)]
 pub(crate) fn let_all_read_folder(folder: &Path) -> Result<()> {

@@ -4,7 +4,7 @@
 //! have drawn.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 /// What a stream is for. The numbers are part of the format of a run: never renumber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub(crate) enum Purpose {
     Scaffold = 6,
     /// Which rows validate together, where each does once.
     Folds = 7,
+    /// Which part of the data each row of a stream is of.
+    Lots = 11,
+    /// Which rows of a stream are the sample that preprocessing is fitted on.
+    Draw = 12,
 }
 
 /// The generator for a purpose, at the start of its stream number `index` (an epoch, a step, a member).
@@ -39,6 +43,14 @@ pub(crate) fn hex_id(bytes: usize) -> String {
     let mut buffer = vec![0; bytes];
     rand::rngs::OsRng.try_fill_bytes(&mut buffer).expect("the operating system has random bytes");
     hex::encode(buffer)
+}
+
+/// The numbers at these places of a stream, each the same whoever asks for it together with which others.
+pub(crate) fn numbers(seed: u64, purpose: Purpose, first: u64, count: usize) -> Vec<u64> {
+    let mut generator = stream(seed, purpose, 0);
+    // A place is two words wide.
+    generator.set_word_pos(2 * u128::from(first));
+    (0..count).map(|_| generator.next_u64()).collect()
 }
 
 #[cfg(test)]

@@ -52,10 +52,13 @@ pub(super) const OFFER: Offer = Offer {
     finish: finish::finish,
 };
 
-/// Trees and nets, which err in different rows; before them the regression, where rows are few enough that it is often
+/// What learns by batches, where rows are streamed. Else trees and nets, which err in different rows; before them the regression, where rows are few enough that it is often
 /// among the best, and that a path of penalties takes seconds.
 fn candidates(situation: &Situation<'_>) -> Vec<Candidate> {
     const MOST: usize = 200_000;
+    if situation.dataset.stream.is_some() {
+        return vec![Candidate { kind: "mlp", share: 1.0 }];
+    }
     let linear = (work(situation) <= MOST).then_some(Candidate { kind: "linear", share: 1.0 });
     let others = [Candidate { kind: "trees", share: 2.0 }, Candidate { kind: "mlp", share: 4.0 }];
     linear.into_iter().chain(others).collect()
@@ -66,7 +69,10 @@ fn candidates(situation: &Situation<'_>) -> Vec<Candidate> {
 fn is_small(situation: &Situation<'_>) -> bool {
     const FEW: usize = 50_000;
     let Situation { dataset, data } = *situation;
-    work(situation) <= FEW && dataset.valid.rows > 0 && Deal::Rows.possible(dataset, data, 5)
+    dataset.stream.is_none()
+        && work(situation) <= FEW
+        && dataset.valid.rows > 0
+        && Deal::Rows.possible(dataset, data, 5)
 }
 
 /// Rows times classes.

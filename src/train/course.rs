@@ -128,6 +128,15 @@ pub(crate) fn plan(
     let (shared, own) = offer.divide(&model.settings);
     (offer.check)(&shared)?;
     let estimators = estimators(&offer, &model.kind, &own, &shared, situation)?;
+    if situation.dataset.stream.is_some()
+        && let Some((all_at_once, ..)) = estimators.iter().find(|(known, ..)| !known.descends)
+    {
+        return Err(Error::user(format!(
+            "`{}` learns from all rows at once, and `data.stream` has few of them in memory",
+            all_at_once.kind
+        ))
+        .hint("take a net, such as `--set model.kind=mlp`, or train without `data.stream`"));
+    }
     let mut parts = Vec::new();
     // Fold after fold: whenever the time is up, there are whole ones to choose by.
     for fold in folds(task, &offer, &model.kind, &shared, situation)? {
@@ -288,6 +297,12 @@ fn folds(
                     "it is a whole number, 1 to {MOST}; 1 is the validation set alone"
                 ))
             })?;
+            if count > 1 && situation.dataset.stream.is_some() {
+                return Err(Error::user(format!(
+                    "`model.{FOLDS}` is {count}, and rows that are streamed can't be dealt out"
+                ))
+                .hint(format!("leave `model.{FOLDS}` out, or train without `data.stream`")));
+            }
             if count > 1 && !deal.possible(situation.dataset, situation.data, count) {
                 let needs = deal.needs(count);
                 return Err(Error::user(format!("the rows can't be dealt out to {count} folds"))

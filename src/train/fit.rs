@@ -14,8 +14,6 @@ mod tests;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rand::seq::SliceRandom;
-
 use self::scaling::LossScale;
 use self::sitting::Sitting;
 use super::adamw::{AdamW, Moments};
@@ -23,10 +21,10 @@ use super::checkpoint::{Progress, State};
 use super::diverged::{self, Broken, Place};
 use super::event::{Event, StopReason};
 use super::learner::Learner;
+use super::order::Order;
 use crate::data::Table;
 use crate::engine::Precision;
 use crate::error::{Error, Result};
-use crate::sys::random::{Purpose, stream};
 use crate::sys::signals::Interrupt;
 
 /// What a run was asked to do, with nothing left open.
@@ -138,11 +136,15 @@ impl<'a> Fit<'a> {
     /// The rest of the current epoch, from the step that the state has reached.
     fn train_epoch(&mut self) -> Result<Paused> {
         let epoch = self.state.progress.epoch + 1;
-        let mut units: Vec<usize> = (0..self.learner.units()).collect();
-        units.shuffle(&mut stream(self.plan.seed, Purpose::Shuffle, epoch as u64));
-        let steps = self.steps_per_epoch();
-        let batches = units.chunks(self.plan.batch).chain(std::iter::repeat(&[][..]));
-        for batch in batches.take(steps).skip(self.state.progress.step) {
+        let Self { learner, plan, .. } = self;
+        let mut order = Order::new(learner.units(), learner.locality(), plan.seed, epoch);
+        let batch_size = plan.batch;
+        let (steps, taken) = (self.steps_per_epoch(), self.state.progress.step);
+        for number in 0..steps {
+            let batch = &order.next(batch_size)[..];
+            if number < taken {
+                continue;
+            }
             if self.interrupt.is_set() {
                 return Ok(Paused::Interrupt);
             }

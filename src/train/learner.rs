@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use rand_chacha::ChaCha8Rng;
 
+use super::order::Locality;
 use super::schedule::Schedule;
 use crate::engine::Parameters;
 use crate::error::Result;
@@ -41,6 +42,12 @@ pub(crate) trait Learner {
     /// How the learning rate goes.
     fn schedule(&self) -> Schedule {
         Schedule::Plateau
+    }
+
+    /// How units lie where they are read from a file, which is the order to draw them in; absent where any may
+    /// follow any other.
+    fn locality(&self) -> Option<Locality> {
+        None
     }
 
     /// How many steps an epoch has, where it is not the batches of all units.

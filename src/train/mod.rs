@@ -19,6 +19,8 @@ pub(crate) mod lock;
 pub(crate) mod run;
 pub(crate) mod schedule;
 mod logistic;
+mod order;
+mod rows;
 pub(crate) mod settings;
 pub(crate) mod tensorboard;
 #[cfg(test)]

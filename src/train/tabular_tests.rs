@@ -107,6 +107,7 @@ fn dataset(classes: usize) -> Dataset {
         train: table(400, classes, 1),
         valid: table(80, classes, 2),
         test: table(160, classes, 3),
+        stream: None,
         sources: vec![],
         notices: vec![],
     }

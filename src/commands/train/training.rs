@@ -15,6 +15,7 @@ use crate::sys::{clock, device, git, memory};
 use crate::train::Event;
 use crate::train::course::walk::{self, Ready, WalkEnd};
 use crate::train::course::{self, Course, Limits, PartRecord, Situation, Walk};
+use crate::train::estimator::AUTO;
 use crate::train::lock::Now;
 use crate::train::run::{GitState, Run, RunLock, RunManifest, Status};
 use crate::train::tensorboard::TensorBoard;
@@ -53,6 +54,9 @@ impl<'a> Training<'a> {
         let situation = Situation { dataset: &dataset, data: &settings.data };
         let course =
             course::plan(settings.project.task, &settings.model, settings.train.seed, &situation)?;
+        if dataset.stream.is_some() && course.kind == AUTO {
+            ui.note("of what `auto` trains, mlp alone learns from rows that are streamed");
+        }
         let limits = limits(project, &course, &device)?;
         let device_name = device::name(&device);
         let schema = dataset.kinds();
@@ -99,8 +103,7 @@ impl<'a> Training<'a> {
             kind: self.course.kind.clone(),
             device: self.device_name.clone(),
             sources: self.dataset.sources.clone(),
-            rows: [&self.dataset.train, &self.dataset.valid, &self.dataset.test]
-                .map(|table| table.rows),
+            rows: self.dataset.rows(),
             columns: self.schema.clone(),
             parts,
             max_epochs: self.limits.max_epochs,

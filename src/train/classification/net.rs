@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{PartSpec, Prepared, validation};
 use crate::engine::loss::CrossEntropy;
-use crate::engine::{Parameters, StepKey};
+use crate::engine::{Batch, Parameters, StepKey};
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::classification::probabilities;
@@ -16,6 +16,8 @@ use crate::model::nets::{Body, NetSettings, NetShape, Numbers, TabularNet};
 use crate::sys::random::{Purpose, stream};
 use crate::train::estimator::Request;
 use crate::train::learner::{Defaults, Learner, Validation};
+use crate::train::order::Locality;
+use crate::train::rows::RowFile;
 use crate::train::schedule::Schedule;
 
 pub(super) struct NetLearner {
@@ -23,10 +25,35 @@ pub(super) struct NetLearner {
     net: TabularNet,
     schedule: Schedule,
     learning_rate: f64,
-    train: EncodedRows,
-    labels: Vec<u32>,
+    train: TrainRows,
     valid: EncodedRows,
     valid_labels: Vec<usize>,
+}
+
+/// The rows to learn from, as the net reads them, with their classes.
+enum TrainRows {
+    Memory(EncodedRows, Vec<u32>),
+    File(RowFile),
+}
+
+impl TrainRows {
+    fn len(&self) -> usize {
+        match self {
+            Self::Memory(rows, _) => rows.len(),
+            Self::File(rows) => rows.len(),
+        }
+    }
+
+    /// Adds these rows to a batch, and answers with the class of each.
+    fn gather(&self, units: &[usize], batch: &mut Batch) -> Result<Vec<u32>> {
+        match self {
+            Self::Memory(rows, labels) => {
+                rows.gather(units, batch);
+                Ok(units.iter().map(|&unit| labels[unit]).collect())
+            }
+            Self::File(rows) => rows.gather(units, batch),
+        }
+    }
 }
 
 /// The settings of a net for classes where nothing else is said.
@@ -49,14 +76,23 @@ impl NetLearner {
         let shape = NetShape::new(spec.features(), settings, spec.classes());
         let random = &mut stream(request.seed, Purpose::Init, 0);
         let net = TabularNet::init(&shape, settings, request.device, random)?;
+        let train = match &request.dataset.stream {
+            Some(stream) => {
+                let (target, classes) = (&request.data.target, &spec.spec.classes);
+                TrainRows::File(RowFile::of(stream, spec.features(), target, classes)?)
+            }
+            None => {
+                let labels = labels.into_iter().map(|label| label as u32).collect();
+                TrainRows::Memory(spec.features().encode(&train), labels)
+            }
+        };
         Ok(Self {
             net,
             schedule: Schedule::Cosines {
                 epochs: settings.epochs.unwrap_or_else(|| epochs(spec.classes())),
             },
-            learning_rate: learning_rate(train.rows),
-            train: spec.features().encode(&train),
-            labels: labels.into_iter().map(|label| label as u32).collect(),
+            learning_rate: learning_rate(train.len()),
+            train,
             valid: spec.features().encode(&valid),
             valid_labels,
             spec: spec.with(member::Body::Net(shape)),
@@ -78,6 +114,13 @@ impl Learner for NetLearner {
         self.train.len()
     }
 
+    fn locality(&self) -> Option<Locality> {
+        match &self.train {
+            TrainRows::Memory(..) => None,
+            TrainRows::File(rows) => Some(rows.locality()),
+        }
+    }
+
     fn valid_units(&self) -> usize {
         self.valid.len()
     }
@@ -94,9 +137,8 @@ impl Learner for NetLearner {
     /// The mean of the members' cross-entropies: each member learns as if it were alone.
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
         let mut batch = self.parameters().spare_batch();
-        self.train.gather(units, &mut batch);
+        let labels = self.train.gather(units, &mut batch)?;
         let logits = self.net.train(batch, StepKey(random.next_u64()))?;
-        let labels: Vec<u32> = units.iter().map(|&unit| self.labels[unit]).collect();
         let weights = self.spec.weights().map_or_else(Vec::new, |weights| {
             labels.iter().map(|&label| weights[label as usize] as f32).collect()
         });

@@ -129,6 +129,7 @@ impl Fold {
             train: all.take(&train),
             valid: all.take(&valid),
             test: Table::default(),
+            stream: None,
             sources: Vec::new(),
             notices: Vec::new(),
         })

@@ -128,6 +128,11 @@ impl Course {
             seed: part.seed,
             device,
         })?;
+        if let Some(stream) = &dataset.stream
+            && learner.units() != stream.rows.train
+        {
+            return Err(Error::bug("an estimator learns from a sample of the rows alone"));
+        }
         if learner.units() == 0 || learner.valid_units() == 0 {
             return Err(Error::user(format!(
                 "{} units to learn from and {} to validate on: training needs both",
@@ -260,9 +265,12 @@ impl Walk<'_> {
             likely_seconds: rest.likely,
             notices: learner.notices(),
         });
-        let mut fit = Fit::new(learner, &plan, state, &folder, self.interrupt, self.report)?
-            .since(began)
-            .of_rows(&self.dataset.train);
+        let mut fit =
+            Fit::new(learner, &plan, state, &folder, self.interrupt, self.report)?.since(began);
+        // The table of a stream is a sample: its rows have other numbers.
+        if self.dataset.stream.is_none() {
+            fit = fit.of_rows(&self.dataset.train);
+        }
         let ended = fit.run()?;
         let state = fit.state;
         let Ended::Finished(reason) = ended else { return Ok((state.progress, None)) };

@@ -10,6 +10,7 @@ use super::*;
 use crate::engine::loss::MeanSquares;
 use crate::engine::{Activation, Batch, Linear, Mode, NetBuilder, Parameters, StepKey};
 use crate::model::Model;
+use crate::sys::random::{Purpose, stream};
 use crate::train::learner::{Defaults, Validation};
 
 /// A small net that learns a product of two numbers; its loss is multiplied by so much.

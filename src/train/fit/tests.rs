@@ -12,6 +12,7 @@ use super::*;
 use crate::data::{Column, ColumnKind, Values};
 use crate::engine::{NetBuilder, Parameters};
 use crate::model::Model;
+use crate::sys::random::{Purpose, stream};
 use crate::train::learner::{Defaults, Validation};
 
 /// A line through points, with noise in the loss as dropout would make.

@@ -118,6 +118,7 @@ fn dataset(rows: &[(&'static str, i64, f64)], end: i64) -> Dataset {
         train: long(&train),
         valid: long(&valid),
         test: Table::default(),
+        stream: None,
         sources: vec![],
         notices: vec![],
     }
@@ -239,6 +240,7 @@ fn months_are_written_as_they_came() {
         train: part(0, 60),
         valid: part(60, 72),
         test: Table::default(),
+        stream: None,
         sources: vec![],
         notices: vec![],
     };
@@ -293,6 +295,7 @@ fn a_wide_example_has_the_series_that_the_project_names() {
         train: wide(0, a, b),
         valid: wide(60, later_a, later_b),
         test: Table::default(),
+        stream: None,
         sources: vec![],
         notices: vec![],
     };

@@ -18,6 +18,15 @@ fn a_net_comes_to_the_same_bytes_wherever_it_is_killed() {
 }
 
 #[test]
+fn rows_that_are_streamed_come_to_the_same_bytes_wherever_it_is_killed() {
+    killed_anywhere("train --max-epochs 60", &|home| {
+        project(home);
+        let text = home.read("churn/mlx.toml");
+        home.write("churn/mlx.toml", text.replace("[data]", "[data]\nstream = true"));
+    });
+}
+
+#[test]
 fn trees_come_to_the_same_bytes_wherever_they_are_killed() {
     killed_anywhere("train --max-epochs 60", &|home| {
         project(home);
