@@ -113,6 +113,7 @@ fn dataset(days: &[Day]) -> Dataset {
         train: part(0, DAYS - 2 * HORIZON),
         valid: part(DAYS - 2 * HORIZON, DAYS - HORIZON),
         test: part(DAYS - HORIZON, DAYS),
+        stream: None,
         sources: vec![],
         notices: vec![],
     }
