@@ -25,12 +25,9 @@ mod theta;
 mod weigh;
 mod windows;
 
-use crate::train::course::{ESTIMATORS, SEEDS};
+use crate::data::SeriesSet;
+use crate::train::course::{ESTIMATORS, SEEDS, Situation};
 use crate::train::estimator::{Candidate, Offer};
-
-/// Rows up to which `auto` smooths exponentially: a form for every series is a matter of seconds then, and long
-/// histories have more to learn from.
-const SMOOTHED_ROWS: usize = 100_000;
 
 pub(super) const OFFER: Offer = Offer {
     estimators: &[
@@ -48,17 +45,33 @@ pub(super) const OFFER: Offer = Offer {
         prepared::on_logs(shared)?;
         prepared::refit(shared).map(drop)
     },
-    auto: |situation| {
-        let small = situation.dataset.train.rows <= SMOOTHED_ROWS;
-        ["naive", "seasonal-naive", "theta", "ets", "seasonal-regression", "ridge"]
-            .into_iter()
-            .filter(|kind| small || *kind != "ets")
-            .map(|kind| Candidate { kind, share: 1.0 })
-            .collect()
-    },
+    auto,
     folds: |_| 1,
     finish: finish::finish,
 };
+
+/// Steps of a series from which on it has more to learn from than smoothing looks at, and steps of all series
+/// up to which a form of smoothing for each is a matter of seconds.
+const LONG: usize = 2000;
+const SMOOTHED: usize = 100_000;
+
+fn auto(situation: &Situation<'_>) -> Vec<Candidate> {
+    // What can't be read as series is told when the first part is built.
+    let set = SeriesSet::from_tables(&[&situation.dataset.train], situation.data, None).ok();
+    let mut lengths: Vec<usize> = set.iter().flat_map(|set| &set.values).map(Vec::len).collect();
+    lengths.sort_unstable();
+    let is_short = lengths.get(lengths.len() / 2).is_none_or(|usual| *usual < LONG);
+    let is_small = lengths.iter().sum::<usize>() <= SMOOTHED;
+    let mut kinds = vec!["naive", "seasonal-naive"];
+    if is_short {
+        kinds.push("theta");
+    }
+    if is_short && is_small {
+        kinds.push("ets");
+    }
+    kinds.extend(["seasonal-regression", "ridge"]);
+    kinds.into_iter().map(|kind| Candidate { kind, share: 1.0 }).collect()
+}
 
 #[cfg(test)]
 mod covariate_tests;

@@ -16,11 +16,15 @@ use crate::train::blend;
 const ROUNDS: usize = 20;
 /// So many forecasts count as much as the pull.
 const PULL: f64 = 20.0;
-/// The power: how sharply the pull prefers the better.
+/// The power: how sharply the pull prefers the better, of few forecasts, and how many forecasts add one to it.
 const SHARPNESS: f64 = 4.0;
+const SHARPER: f64 = 10.0;
+/// Forecasts from which on a blend has to be better than its best member by a standard error of the difference;
+/// of fewer a mean is the safer choice, and the error of the error is not known.
+const ENOUGH: f64 = 50.0;
 /// How many standard errors of the paired difference a member is behind before it is clearly worse.
 const CLEARLY: f64 = 3.0;
-/// Members with a smaller share than this are left out.
+/// Members with a smaller share than this, or than half of an even one, are left out.
 const LEAST: f64 = 0.03;
 
 /// The weights, and the error of each member alone as a share of the reference's.
@@ -32,7 +36,7 @@ pub(super) fn weigh(
 ) -> Result<(Vec<f64>, Vec<f64>)> {
     let count = view.answers.len();
     let alone = |member: usize| {
-        let only: Vec<f64> = (0..count).map(|other| f64::from(u8::from(other == member))).collect();
+        let only = only(member, count);
         shares(&view.judged, reference, loss, |number| view.medians(&only, number))
     };
     let errors: Vec<Vec<f64>> = (0..count).map(alone).collect();
@@ -44,33 +48,58 @@ pub(super) fn weigh(
     })?;
     let trust = worth / (worth + PULL);
     let mixed = simple.iter().zip(&searched).map(|(simple, own)| simple + trust * (own - simple));
-    Ok((without_the_least(mixed.collect()), errors.iter().map(|own| average(own)).collect()))
+    let mixed = without_the_least(mixed.collect());
+    let means: Vec<f64> = errors.iter().map(|own| average(own)).collect();
+    let best = least(&means);
+    let blended = shares(&view.judged, reference, loss, |number| view.medians(&mixed, number));
+    let (lead, error) = difference(&errors[best], &blended, worth);
+    let weights = if worth >= ENOUGH && lead < error { only(best, count) } else { mixed };
+    Ok((weights, means))
+}
+
+/// All the weight for one member.
+fn only(member: usize, count: usize) -> Vec<f64> {
+    (0..count).map(|other| f64::from(u8::from(other == member))).collect()
+}
+
+fn least(values: &[f64]) -> usize {
+    (1..values.len())
+        .fold(0, |best, at| if values[at].total_cmp(&values[best]).is_lt() { at } else { best })
 }
 
 /// Weights by each member's own error, of those that aren't clearly worse than the best.
 fn simple(errors: &[Vec<f64>], worth: f64) -> Vec<f64> {
     let means: Vec<f64> = errors.iter().map(|own| average(own)).collect();
-    let best = (1..means.len()).fold(0, |best, at| if means[at] < means[best] { at } else { best });
+    let best = least(&means);
+    let power = SHARPNESS + worth / SHARPER;
     let raw = means.iter().enumerate().map(|(at, own)| {
-        if at != best && falls_short(&errors[at], &errors[best], worth) {
+        if !own.is_finite() || at != best && falls_short(&errors[at], &errors[best], worth) {
             return 0.0;
         }
         // A best member without an error has all of the weight.
-        if *own > 0.0 { (means[best] / own).powf(SHARPNESS) } else { 1.0 }
+        if *own > 0.0 { (means[best] / own).powf(power) } else { 1.0 }
     });
     scaled(raw.collect())
 }
 
-/// Whether these errors are clearly larger than those, forecast by forecast; overlapping ones count as fewer.
+/// Whether these errors are clearly larger than those.
 fn falls_short(errors: &[f64], than: &[f64], worth: f64) -> bool {
+    let (lead, error) = difference(errors, than, worth);
+    worth >= 2.0 && lead > CLEARLY * error
+}
+
+/// By how much the first errors are larger on average, forecast by forecast, and the standard error of that;
+/// overlapping forecasts count as fewer.
+fn difference(errors: &[f64], than: &[f64], worth: f64) -> (f64, f64) {
     let differences: Vec<f64> = errors.iter().zip(than).map(|(own, than)| own - than).collect();
-    let lead = average(&differences);
-    let variance = average(&differences.iter().map(|own| (own - lead).powi(2)).collect::<Vec<_>>());
-    worth >= 2.0 && lead > CLEARLY * (variance / (worth - 1.0)).sqrt()
+    let mean = average(&differences);
+    let squares: Vec<f64> = differences.iter().map(|own| (own - mean).powi(2)).collect();
+    (mean, (average(&squares) / (worth - 1.0).max(1.0)).sqrt())
 }
 
 fn without_the_least(weights: Vec<f64>) -> Vec<f64> {
-    scaled(weights.into_iter().map(|own| if own < LEAST { 0.0 } else { own }).collect())
+    let least = LEAST.min(0.5 / weights.len() as f64);
+    scaled(weights.into_iter().map(|own| if own < least { 0.0 } else { own }).collect())
 }
 
 fn scaled(weights: Vec<f64>) -> Vec<f64> {
@@ -92,12 +121,14 @@ mod tests {
         assert_eq!(simple(&errors, 4.0), [0.5, 0.5, 0.0]);
         // Of one forecast nothing is clear but that a large error counts for little.
         let one = simple(&[vec![1.0], vec![2.0]], 1.0);
-        assert!((one[1] - 1.0 / 17.0).abs() < 1e-12, "{one:?}");
+        assert!(one[1] > 0.05 && one[1] < 1.0 / 17.0, "{one:?}");
         assert_eq!(simple(&[vec![0.0, 0.0], vec![1.0, 1.1]], 2.0), [1.0, 0.0]);
     }
 
     #[test]
     fn small_shares_are_given_to_the_others() {
         assert_eq!(without_the_least(vec![0.02, 0.49, 0.49]), [0.0, 0.5, 0.5]);
+        let even = without_the_least(vec![0.02; 50]);
+        assert!(even.iter().all(|own| (own - 0.02).abs() < 1e-12), "{even:?}");
     }
 }
