@@ -5,6 +5,7 @@
 //! fixed order; so the answer has the same bits on any number of threads. On CUDA and Metal, and
 //! where the switch says so, the same steps run as plain candle tensors.
 
+mod cut;
 pub(crate) mod dropout;
 pub(crate) mod loss;
 mod matmul;

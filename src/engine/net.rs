@@ -108,9 +108,20 @@ pub(crate) struct Net {
     /// How many parameters lie before the first table.
     pub(super) dense_parameters: usize,
     pub(super) output: Value,
+    /// Whether a step looks at the rows of a group together, so that batches have to say where groups end.
+    grouped: bool,
 }
 
 impl Net {
+    /// The ends of the groups that may not be cut; none where rows stand alone.
+    pub(super) fn groups<'a>(&self, batch: &'a Batch) -> &'a [usize] {
+        assert!(
+            !self.grouped || batch.ends.last().copied().unwrap_or(0) == batch.rows,
+            "a batch of rows that are looked at together says where its groups end"
+        );
+        if self.grouped { &batch.ends } else { &[] }
+    }
+
     /// Every parameter in the order of the buffer: tables come last.
     pub(crate) fn parameters(&self) -> &[Declared] {
         &self.declared
@@ -139,6 +150,8 @@ pub(crate) struct Batch {
     pub dense: Vec<f32>,
     /// `rows × codes`.
     pub codes: Vec<u32>,
+    /// Where each group of rows ends, such as a query's; for nets that look at these together.
+    pub ends: Vec<usize>,
 }
 
 impl Batch {
@@ -147,6 +160,7 @@ impl Batch {
         self.rows = 0;
         self.dense.clear();
         self.codes.clear();
+        self.ends.clear();
     }
 
     /// The memory of a batch that nobody else looks at any more.
@@ -165,12 +179,13 @@ pub(crate) struct NetBuilder {
     widths: Vec<usize>,
     steps: Vec<Box<dyn Step>>,
     declared: Vec<Declared>,
+    grouped: bool,
 }
 
 impl NetBuilder {
     /// A net that reads this many dense values and codes a row.
     pub(crate) fn new(dense: usize, codes: usize) -> Self {
-        Self { dense, codes, widths: vec![dense], steps: vec![], declared: vec![] }
+        Self { dense, codes, widths: vec![dense], steps: vec![], declared: vec![], grouped: false }
     }
 
     /// The dense values of the batch.
@@ -200,6 +215,11 @@ impl NetBuilder {
     #[cfg(test)]
     pub(crate) fn free(&mut self, name: &str, values: Vec<f32>, shape: &[usize]) {
         self.parameter(name.to_owned(), shape.to_vec(), Init::Values(values));
+    }
+
+    /// From now on a net whose batches say where groups of rows end, and are cut there alone.
+    pub(super) fn look_at_groups(&mut self) {
+        self.grouped = true;
     }
 
     pub(super) fn step(&mut self, step: impl Step + 'static) {
@@ -234,6 +254,7 @@ impl NetBuilder {
             steps: self.steps,
             declared: self.declared,
             output,
+            grouped: self.grouped,
         })
     }
 }

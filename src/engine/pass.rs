@@ -1,20 +1,16 @@
 //! A batch on its way through a net on the CPU: one candle operation, on all cores.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Storage, Tensor};
 use rayon::prelude::*;
 
+use super::cut::{shards, split_mut};
 use super::dropout::StepKey;
 use super::net::{Batch, Lookup, Net};
 use super::shard::{Arena, Lane, Shard};
 
-/// The most rows that one core takes at once. Part of what a run computes: sums are added shard by shard.
-pub(super) const SHARD_ROWS: usize = 128;
-/// From so many rows on there are two shards at least.
-const ROWS_FOR_TWO: usize = 64;
-/// Shards have a multiple of so many rows, but for the last: as many as a product's kernel takes together.
-const ROWS_TOGETHER: usize = 8;
 /// Into how many sums the shards' gradients go before these are added up, and so how many cores a
 /// backward pass can use.
 const LANES: usize = 8;
@@ -101,17 +97,9 @@ pub(super) struct Pass {
     pub batch: Arc<Batch>,
     pub mode: Mode,
     pub workspace: Arc<Workspace>,
-    shard_rows: usize,
+    /// The rows of each.
+    shards: Vec<Range<usize>>,
     memory: Mutex<Memory>,
-}
-
-/// How many rows of a batch go into each shard: as evenly as can be, and into an even number of shards,
-/// since a short last one would keep a core waiting; too few for two stay together. A function of the
-/// batch alone.
-fn shard_rows(rows: usize) -> usize {
-    let shards = rows.div_ceil(SHARD_ROWS);
-    let shards = if rows >= ROWS_FOR_TWO { shards.next_multiple_of(2) } else { 1 };
-    rows.div_ceil(shards).next_multiple_of(ROWS_TOGETHER).max(ROWS_TOGETHER)
 }
 
 /// What a pass keeps from forward to backward.
@@ -130,14 +118,14 @@ impl Pass {
         mode: Mode,
         workspace: Arc<Workspace>,
     ) -> Self {
-        let shard_rows = shard_rows(batch.rows);
-        let arenas = workspace.arenas(batch.rows.div_ceil(shard_rows));
+        let shards = shards(batch.rows, net.groups(&batch));
+        let arenas = workspace.arenas(shards.len());
         let memory = Mutex::new(Memory { arenas, prepared: workspace.prepared() });
-        Self { net, batch, mode, workspace, shard_rows, memory }
+        Self { net, batch, mode, workspace, shards, memory }
     }
 
     fn shard<'a>(&'a self, at: usize, weights: &'a [f32], prepared: &'a [Vec<f32>]) -> Shard<'a> {
-        let rows = at * self.shard_rows..((at + 1) * self.shard_rows).min(self.batch.rows);
+        let rows = self.shards[at].clone();
         let dropout = match self.mode {
             Mode::Score => None,
             Mode::Train(key) => Some(key),
@@ -157,7 +145,7 @@ impl Pass {
             .par_iter()
             .zip(prepared.par_iter_mut())
             .for_each(|(step, prepared)| step.prepare(net, weights, training, prepared));
-        let parts = output.par_chunks_mut(self.shard_rows * width);
+        let parts = split_mut(&mut output, &self.shards, width);
         arenas.par_iter_mut().zip(parts).enumerate().for_each(|(at, (arena, part))| {
             let shard = self.shard(at, weights, prepared);
             arena.prepare(net, shard.rows.len());
@@ -301,22 +289,6 @@ pub(super) fn floats<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shards_are_even_and_no_larger_than_they_may_be() {
-        for (rows, expected) in
-            [(1, 8), (60, 64), (64, 32), (128, 64), (129, 72), (448, 112), (1024, 128)]
-        {
-            assert_eq!(shard_rows(rows), expected, "{rows}");
-        }
-        for rows in 1..5_000 {
-            let size = shard_rows(rows);
-            assert!(size <= SHARD_ROWS, "{rows}");
-            let shards = rows.div_ceil(size);
-            let idle = shards * size - rows;
-            assert!(idle < size && idle <= shards * ROWS_TOGETHER, "{rows}: {shards} of {size}");
-        }
-    }
 
     #[test]
     fn batches_that_nobody_asks_for_do_not_pile_up() {

@@ -47,6 +47,11 @@ impl Plain<'_> {
         self.batch.rows
     }
 
+    /// Where each group of rows ends.
+    pub(super) fn ends(&self) -> &[usize] {
+        self.net.groups(self.batch)
+    }
+
     pub(super) fn dropout(&self) -> Option<StepKey> {
         self.dropout
     }

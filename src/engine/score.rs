@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::Storage;
 
+use super::cut::{shards, split_mut};
 use super::net::{Batch, Net};
 use super::parameters::Parameters;
-use super::pass::{Mode, SHARD_ROWS, floats};
+use super::pass::{Mode, floats};
 use super::shard::{Arena, Shard};
 use crate::error::{Error, Result};
 
@@ -57,8 +58,8 @@ impl Scorer {
             return Ok(());
         };
         let mut arena = self.lock().pop().unwrap_or_default();
-        for (at, outputs) in outputs.chunks_mut(SHARD_ROWS * width).enumerate() {
-            let rows = at * SHARD_ROWS..((at + 1) * SHARD_ROWS).min(batch.rows);
+        let shards = shards(batch.rows, net.groups(batch));
+        for (outputs, rows) in split_mut(outputs, &shards, width).into_iter().zip(shards) {
             let shard = Shard { net, batch, rows, weights, prepared, dropout: None };
             arena.prepare(net, shard.rows.len());
             for step in &net.steps {

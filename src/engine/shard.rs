@@ -29,6 +29,18 @@ impl Shard<'_> {
         &self.prepared[place]
     }
 
+    /// The rows of each group, counted from the shard's first.
+    pub(super) fn groups(&self) -> impl Iterator<Item = Range<usize>> {
+        let Range { start, end } = self.rows;
+        let first = self.batch.ends.partition_point(|group| *group <= start);
+        let ends = self.batch.ends[first..].iter().take_while(move |group| **group <= end);
+        ends.scan(0, move |from, group| {
+            let rows = *from..group - start;
+            *from = rows.end;
+            Some(rows)
+        })
+    }
+
     pub(super) fn dense(&self) -> &[f32] {
         &self.batch.dense[self.rows.start * self.net.dense..self.rows.end * self.net.dense]
     }

@@ -92,8 +92,25 @@ fn smooth() -> Arc<Net> {
     net.finish(output)
 }
 
-pub(super) fn nets() -> [Arc<Net>; 5] {
-    [net(), forecaster(), windows(), members(), smooth()]
+/// Two blocks over the rows of a group, which a net before them makes.
+fn listwise() -> Arc<Net> {
+    let mut net = NetBuilder::new(5, 2);
+    let plain = |width| Linear { dropout: 0.0, ..layer(width, 1, true, Activation::None) };
+    let input = net.gather("tables", &[(7, 3), (40, 2)], 1);
+    let mut stream = net.linear("first", input, plain(8));
+    for block in ["a", "b"] {
+        let normal = net.norm(&format!("{block}.norm"), stream, 1);
+        let parts = net.linear(&format!("{block}.parts"), normal, plain(24));
+        let taken = net.together(parts, 2);
+        let added = net.linear(block, taken, layer(8, 1, true, Activation::None));
+        stream = net.residual(stream, added);
+    }
+    let output = net.linear("last", stream, plain(1));
+    net.finish(output)
+}
+
+pub(super) fn nets() -> [Arc<Net>; 6] {
+    [net(), forecaster(), windows(), members(), smooth(), listwise()]
 }
 
 /// The dense values of a net that reads numbers as positions among bins.
@@ -115,7 +132,18 @@ pub(super) fn batch(net: &Net, rows: usize) -> Arc<Batch> {
         }
     }
     let codes = (0..rows).flat_map(|row| [(row % 7) as u32, (row * row % 40) as u32]).collect();
-    Arc::new(Batch { rows, dense, codes })
+    Arc::new(Batch { rows, dense, codes, ends: ends(rows) })
+}
+
+/// Groups of one row to some fifty, the last of what is left.
+fn ends(rows: usize) -> Vec<usize> {
+    let mut ends = vec![];
+    let mut end = 0;
+    while end < rows {
+        end = (end + 1 + ends.len() * 17 % 50).min(rows);
+        ends.push(end);
+    }
+    ends
 }
 
 pub(super) fn parameters(net: &Arc<Net>) -> Parameters {
@@ -186,7 +214,7 @@ fn a_fused_pass_is_its_plain_twin() {
 #[test]
 fn gradients_are_finite_differences() {
     // The forecaster's location leaves out on purpose what other levels pull at it.
-    for net in [net(), windows(), members(), smooth()] {
+    for net in [net(), windows(), members(), smooth(), listwise()] {
         let parameters = parameters(&net).with_fused(true);
         let batch = batch(&net, 20);
         let mode = Mode::Train(StepKey(2));
@@ -236,6 +264,48 @@ fn the_number_of_threads_changes_no_bit() {
         assert_eq!(bits(2), one);
         assert_eq!(bits(5), one);
     }
+}
+
+#[test]
+fn another_order_of_a_groups_rows_gives_their_answers_in_that_order() {
+    let net = listwise();
+    let parameters = parameters(&net).with_fused(true);
+    let batch = batch(&net, 150);
+    let values = |batch: &Arc<Batch>| {
+        let output = parameters.forward(batch.clone(), Mode::Score).expect("output");
+        output.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values")
+    };
+    let own = values(&batch);
+    let Batch { dense, codes, ends, .. } = &*batch;
+    let turned = ends[4]..ends[5];
+    assert!(turned.len() > 5);
+    let order: Vec<usize> = (0..150)
+        .map(|row| if turned.contains(&row) { ends[4] + ends[5] - 1 - row } else { row })
+        .collect();
+    let other = Batch {
+        rows: 150,
+        dense: order.iter().flat_map(|row| dense[row * 5..][..5].to_vec()).collect(),
+        codes: order.iter().flat_map(|row| codes[row * 2..][..2].to_vec()).collect(),
+        ends: ends.clone(),
+    };
+    let others = values(&Arc::new(other));
+    for (row, &from) in order.iter().enumerate() {
+        if turned.contains(&row) {
+            // The same sums in another order.
+            close(&[others[row]], &[own[from]], 1e-5);
+        } else {
+            assert_eq!(others[row].to_bits(), own[row].to_bits(), "{row}");
+        }
+    }
+    // And alone a row has another answer than among others.
+    let first = turned.start;
+    let alone = Batch {
+        rows: 1,
+        dense: dense[first * 5..][..5].to_vec(),
+        codes: codes[first * 2..][..2].to_vec(),
+        ends: vec![1],
+    };
+    assert!((values(&Arc::new(alone))[0] - own[first]).abs() > 1e-3);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) use decision::{Conformal, Criterion, Threshold, heat};
 pub(crate) use member::probabilities;
 
 /// Rows scored at once, so that memory does not grow with the file.
-const CHUNK: usize = 16_384;
+pub(crate) const CHUNK: usize = 16_384;
 
 /// What `mlx/model.json` holds of a classification model.
 #[derive(Clone, Debug, Serialize, Deserialize)]

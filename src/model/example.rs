@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::last_origins;
 use super::contents::{EXAMPLE, EXAMPLE_INPUT, Stored};
 use super::features::Features;
+use super::labels::rows_by_query;
 use super::{ForecastingModel, Model};
 use crate::data::{
     Column, ColumnKind, Covariate, Dictionary, Layout, ReadOptions, SeriesSet, Table, TimeAxis,
@@ -202,7 +203,13 @@ fn sample(model: &Model, train: &Table) -> Result<Table> {
     match model {
         Model::Classification(model) => Ok(few_rows(train, &model.spec.features[0], None)),
         Model::Ranking(model) => {
-            Ok(few_rows(train, &model.spec.features[0], model.spec.data.query.as_deref()))
+            let (features, query) = (&model.spec.features[0], model.spec.data.query.as_deref());
+            if !model.is_listwise() {
+                return Ok(few_rows(train, features, query));
+            }
+            Ok(train.pick(&whole_query(&model.queries(train)?), |column| {
+                is_read(column, features, query)
+            }))
         }
         Model::Forecasting(model) => history(model, train),
     }
@@ -210,10 +217,7 @@ fn sample(model: &Model, train: &Table) -> Result<Table> {
 
 /// The first rows, and rows that miss values.
 fn few_rows(train: &Table, features: &Features, query: Option<&str>) -> Table {
-    let numbers = features.numbers.iter().map(|feature| feature.column.as_str());
-    let levels = features.levels.iter().map(|feature| feature.column.as_str());
-    let names: BTreeSet<&str> = numbers.chain(levels).chain(query).collect();
-    let is_read = |column: &Column| names.contains(column.name.as_str());
+    let is_read = |column: &Column| is_read(column, features, query);
     let mut rows: BTreeSet<usize> = (0..train.rows.min(FIRST_ROWS)).collect();
     for column in train.columns.iter().filter(|column| is_read(column)) {
         if rows.len() == MOST_ROWS {
@@ -223,6 +227,22 @@ fn few_rows(train: &Table, features: &Features, query: Option<&str>) -> Table {
     }
     let rows: Vec<usize> = rows.into_iter().collect();
     train.pick(&rows, is_read)
+}
+
+fn is_read(column: &Column, features: &Features, query: Option<&str>) -> bool {
+    let mut numbers = features.numbers.iter().map(|feature| &feature.column);
+    let mut levels = features.levels.iter().map(|feature| &feature.column);
+    query == Some(column.name.as_str())
+        || numbers.any(|name| *name == column.name)
+        || levels.any(|name| *name == column.name)
+}
+
+/// The rows of the first query of several rows that is as short as an example should be, or of the shortest: what a
+/// model says of a row that looks at all rows of its query depends on these.
+fn whole_query(queries: &[u32]) -> Vec<usize> {
+    let rows = rows_by_query(queries);
+    let short = rows.iter().find(|rows| (2..=MOST_ROWS).contains(&rows.len()));
+    short.or_else(|| rows.iter().min_by_key(|rows| rows.len())).cloned().unwrap_or_default()
 }
 
 /// The last window of one series: all that its forecast reads. Where that is also what is known of its

@@ -126,6 +126,25 @@ pub(crate) fn query_groups(table: &Table, settings: &DataSettings) -> Result<Vec
     }
 }
 
+/// The rows of each query of [`query_groups`].
+pub(crate) fn rows_by_query(queries: &[u32]) -> Vec<Vec<usize>> {
+    let count = queries.iter().max().map_or(0, |last| *last as usize + 1);
+    let mut rows = vec![vec![]; count];
+    for (row, &query) in queries.iter().enumerate() {
+        rows[query as usize].push(row);
+    }
+    rows
+}
+
+/// The rows of queries one after the other, and where each query ends among them.
+pub(crate) fn side_by_side(queries: &[Vec<usize>]) -> (Vec<usize>, Vec<usize>) {
+    let ends = queries.iter().scan(0, |end, rows| {
+        *end += rows.len();
+        Some(*end)
+    });
+    (queries.concat(), ends.collect())
+}
+
 /// The relevance grade of each row, from 0.
 pub(crate) fn relevance_of(table: &Table, settings: &DataSettings) -> Result<Vec<f64>> {
     let name = settings.label();

@@ -54,6 +54,11 @@ impl Member {
         Self { name: kind.to_owned(), kind: kind.to_owned(), weight: 1.0, features: 0, body }
     }
 
+    /// Whether what it says of a row depends on the other rows of its query.
+    pub(crate) fn is_listwise(&self) -> bool {
+        matches!(&self.body, Body::Net(shape) if shape.body.is_listwise())
+    }
+
     /// Its weights as its model names them.
     pub(crate) fn named(&self, weights: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
         weights.into_iter().map(|(key, tensor)| (format!("{}/{key}", self.name), tensor)).collect()
@@ -81,7 +86,8 @@ pub(super) fn scorers(
     }
     let scorer = |member: &Member| -> Result<Scorer> {
         let features = features.get(member.features).ok_or_else(contradiction)?;
-        if !member.weight.is_finite() {
+        // A class is a row's own.
+        if !member.weight.is_finite() || classes.is_some() && member.is_listwise() {
             return Err(contradiction());
         }
         let own = member.own(weights);

@@ -1,5 +1,6 @@
 //! Ranking: rows of the same query, to be put in order by their relevance.
 
+mod attention;
 mod finish;
 mod linear;
 mod loss;
@@ -11,14 +12,14 @@ use crate::data::{DataSettings, Table, Task};
 use crate::error::{Error, Result};
 use crate::metrics::{mean, ndcg, ranked_queries};
 use crate::model::features::{Features, Inputs, NumberStyle};
-use crate::model::labels::{query_groups, relevance_of};
+use crate::model::labels::{query_groups, relevance_of, rows_by_query};
 use crate::model::ranking::{BestFeature, Spec};
 use crate::train::course::{Deal, ESTIMATORS, FOLDS, SEEDS, Situation};
 use crate::train::estimator::{Candidate, Offer, Request};
 use crate::train::learner::Validation;
 
 pub(super) const OFFER: Offer = Offer {
-    estimators: &[mlp::ESTIMATOR, trees::ESTIMATOR, linear::ESTIMATOR],
+    estimators: &[mlp::ESTIMATOR, attention::ESTIMATOR, trees::ESTIMATOR, linear::ESTIMATOR],
     shared: &[ESTIMATORS, SEEDS, FOLDS],
     check: |_| Ok(()),
     // Nets and trees err in different queries. A linear scorer errs where the nets do, only more often (ADR 12).
@@ -96,11 +97,7 @@ impl Judged {
 
     /// The rows of each query.
     fn by_query(&self) -> Vec<Vec<usize>> {
-        let mut queries = vec![vec![]; self.count()];
-        for (row, &query) in self.queries.iter().enumerate() {
-            queries[query as usize].push(row);
-        }
-        queries
+        rows_by_query(&self.queries)
     }
 
     /// The rows of each query in which relevances differ, so that there is something to put in order.

@@ -324,7 +324,7 @@ mod tests {
     }
 
     fn batch() -> Batch {
-        Batch { rows: 0, dense: Vec::new(), codes: Vec::new() }
+        Batch::default()
     }
 
     #[test]

@@ -167,6 +167,7 @@ fn a_ranker_learns_the_same_twice_and_survives_storage() {
         ("kind = 'mlp'\nloss = 'softmax'", 6),
         ("kind = 'mlp'\nloss = 'ndcgloss2++'", 6),
         ("kind = 'mlp'\nloss = 'approxndcg'", 6),
+        ("kind = 'attention'\nwidth = 16\nhidden = [32]", 12),
         ("kind = 'trees'\nmin_rows_per_leaf = 5", 3),
         ("kind = 'linear'", 12),
     ] {
@@ -259,6 +260,40 @@ fn rankers_of_all_folds_answer_together() {
     let relevance = model.relevance(&dataset.test).unwrap();
     let value = ndcg(&ranked_queries(&relevance, &scores, &queries).unwrap(), 5).unwrap();
     assert!(value > 0.8, "{value}");
+}
+
+/// A listwise model scores whole queries, wherever their rows stand, and says so of those that are too long.
+#[test]
+fn attention_looks_at_whole_queries_in_any_order() {
+    let dataset = dataset(4);
+    let settings = DataSettings {
+        target: "grade".into(),
+        query: Some("query".into()),
+        ..DataSettings::default()
+    };
+    let told = "kind = 'attention'\nwidth = 16\nhidden = [32]";
+    let model = trained(Task::Ranking, &dataset, &settings, told, 7, 3).model;
+    let Model::Ranking(ranker) = &model else { unreachable!() };
+    let score = |rows: &[usize]| ranker.score(&dataset.test.take(rows)).unwrap();
+    let all: Vec<usize> = (0..160).collect();
+    let own = score(&all);
+    // Scattered over the table, and within a query the other way round.
+    let scattered: Vec<usize> = (0..8).rev().flat_map(|at| (at..160).step_by(8)).collect();
+    for (row, score) in scattered.iter().zip(score(&scattered)) {
+        assert!((score - own[*row]).abs() < 1e-5 * (1.0 + own[*row].abs()), "{row}");
+    }
+    // One query alone has the bits that it has among all; a row alone has not.
+    assert_eq!(bits(&score(&all[16..24])), bits(&own[16..24]));
+    assert_ne!(bits(&score(&all[16..17])), bits(&own[16..17]));
+
+    let other = trained(Task::Ranking, &dataset, &settings, told, 8, 3).model;
+    let lines = example(&model, &dataset.train, &other);
+    assert_eq!(lines.len(), 2 + 8, "a whole query");
+
+    let mut long = dataset.test.take(&vec![0; 5000]);
+    long.origin = crate::data::table::Origin::default();
+    let error = ranker.score(&long).unwrap_err();
+    assert!(error.message().contains("has 5000 rows"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The steps that nets are made of, one a file.
 
 pub(crate) mod activate;
+mod attention;
 pub(crate) mod decomposed;
 pub(crate) mod gather;
 pub(crate) mod linear;
@@ -12,3 +13,4 @@ pub(crate) mod pool;
 mod quantiles;
 mod residual;
 pub(crate) mod stretch;
+mod together;

@@ -28,7 +28,7 @@ pub(super) fn answers(
 pub(crate) fn probabilities(net: &TabularNet, rows: &EncodedRows) -> Result<Vec<f64>> {
     let classes = net.shape().outputs;
     let members = net.shape().members;
-    net.score(rows, classes, |logits, answer| {
+    net.score(rows, &[], classes, |logits, answer| {
         vectorised(
             #[inline(always)]
             || {

@@ -29,7 +29,15 @@ impl EncodedRows {
                 .to_vec(),
             codes: self.rows.codes[rows.start * self.code_width..rows.end * self.code_width]
                 .to_vec(),
+            ends: vec![],
         }
+    }
+
+    /// These rows, in this order.
+    pub(crate) fn pick(&self, rows: &[usize]) -> Self {
+        let mut picked = Batch::default();
+        self.gather(rows, &mut picked);
+        Self { rows: picked, ..*self }
     }
 
     /// Adds these rows to a batch.

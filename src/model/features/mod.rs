@@ -82,7 +82,8 @@ impl Features {
                 dense.par_chunks_mut(ROWS * width).enumerate().for_each(encode);
             }
         }
-        let rows = Batch { rows: inputs.rows, dense, codes: inputs.all_codes().to_vec() };
+        let rows =
+            Batch { rows: inputs.rows, dense, codes: inputs.all_codes().to_vec(), ends: vec![] };
         EncodedRows::new(rows, width, self.levels.len())
     }
 }

@@ -94,7 +94,10 @@ impl NetSettings {
         for (key, value) in &settings.settings {
             match (key.as_str(), &mut read.body) {
                 ("hidden", body) => *body.hidden_mut() = parse(key, value)?,
-                ("width", Body::Resnet { width, .. }) => *width = parse(key, value)?,
+                ("width", Body::Resnet { width, .. } | Body::Attention { width, .. }) => {
+                    *width = parse(key, value)?;
+                }
+                ("heads", Body::Attention { heads, .. }) => *heads = parse(key, value)?,
                 ("activation", Body::RealMlp { activation, .. }) => {
                     *activation = parse(key, value)?;
                 }
@@ -137,6 +140,16 @@ impl NetSettings {
         within("cosines", self.cosines, 1, 256)?;
         if let Body::Resnet { width, .. } = self.body {
             within("width", width, 1, 8192)?;
+        }
+        if let Body::Attention { width, heads, .. } = self.body {
+            within("width", width, 1, 8192)?;
+            within("heads", heads, 1, width)?;
+            if !width.is_multiple_of(heads) {
+                return Err(Error::user(format!(
+                    "`model.width` is {width}, and `model.heads` is {heads}"
+                ))
+                .hint("each head has its own part of the width, so that heads have to divide it"));
+            }
         }
         within("epochs", self.epochs.unwrap_or(1), 1, 10_000)?;
         within("hidden` (its layers) `", self.body.hidden().len(), 0, 16)?;
@@ -190,6 +203,12 @@ mod tests {
     fn values_are_checked() {
         assert_eq!(read("hidden = [4, 4]\ndropout = 0").unwrap().body.hidden(), [4, 4]);
         assert_eq!(read("numbers = 'target'").unwrap().numbers, Numbers::Target);
+        let body = Body::Attention { width: 12, heads: 2, hidden: vec![8] };
+        let read_list = |text: &str| {
+            NetSettings::read(&toml::from_str(text).unwrap(), NetSettings::of(body.clone()))
+        };
+        assert!(read_list("heads = 3").is_ok());
+        assert!(read_list("heads = 5").is_err() && read_list("heads = 0").is_err());
         let error = read("numbers = 'round'").unwrap_err();
         assert_eq!(
             error.hint_text(),

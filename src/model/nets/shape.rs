@@ -58,6 +58,9 @@ pub(crate) enum Body {
     /// Scaled inputs, and layers whose activations learn how far they bend (Holzmüller et al.,
     /// Better by Default, 2024).
     RealMlp { hidden: Vec<usize>, activation: Curve },
+    /// Transformer blocks over the rows of a query, each with so many heads and a hidden layer, on a stream `width`
+    /// wide (Pobrotyn et al., Context-Aware Learning to Rank with Self-Attention, 2020).
+    Attention { width: usize, heads: usize, hidden: Vec<usize> },
 }
 
 impl Body {
@@ -66,8 +69,14 @@ impl Body {
             Self::Mlp { hidden }
             | Self::Tabm { hidden }
             | Self::Resnet { hidden, .. }
-            | Self::RealMlp { hidden, .. } => hidden,
+            | Self::RealMlp { hidden, .. }
+            | Self::Attention { hidden, .. } => hidden,
         }
+    }
+
+    /// Whether what it says of a row depends on the other rows of its query.
+    pub(crate) fn is_listwise(&self) -> bool {
+        matches!(self, Self::Attention { .. })
     }
 
     pub(super) fn hidden_mut(&mut self) -> &mut Vec<usize> {
@@ -75,7 +84,8 @@ impl Body {
             Self::Mlp { hidden }
             | Self::Tabm { hidden }
             | Self::Resnet { hidden, .. }
-            | Self::RealMlp { hidden, .. } => hidden,
+            | Self::RealMlp { hidden, .. }
+            | Self::Attention { hidden, .. } => hidden,
         }
     }
 }
@@ -131,6 +141,9 @@ impl NetShape {
             Body::Resnet { width, hidden } => self.resnet(&mut net, value, *width, hidden, dropout),
             Body::RealMlp { hidden, activation } => {
                 self.real_mlp(&mut net, value, hidden, *activation, dropout)
+            }
+            Body::Attention { width, heads, hidden } => {
+                self.attention(&mut net, value, *width, *heads, hidden, dropout)
             }
         };
         net.finish(output)
@@ -220,6 +233,38 @@ impl NetShape {
             }
         }
         value
+    }
+
+    /// Encoder blocks whose normalisation comes first (Xiong et al., On Layer Normalization in the Transformer
+    /// Architecture, 2020), so that no warm-up is needed; rows have no positions.
+    fn attention(
+        &self,
+        net: &mut NetBuilder,
+        value: Value,
+        width: usize,
+        heads: usize,
+        hidden: &[usize],
+        dropout: f64,
+    ) -> Value {
+        let plain = |width, dropout| Linear {
+            activation: Activation::None,
+            ..self.hidden_layer(width, true, dropout)
+        };
+        let mut stream = net.linear("first", value, plain(width, 0.0));
+        for (block, &inner) in hidden.iter().enumerate() {
+            let name = |part: &str| format!("blocks.{block}.{part}");
+            let normal = net.norm(&name("attention.norm"), stream, 1);
+            let parts = net.linear(&name("attention.parts"), normal, plain(3 * width, 0.0));
+            let taken = net.together(parts, heads);
+            let added = net.linear(&name("attention.out"), taken, plain(width, dropout));
+            stream = net.residual(stream, added);
+            let normal = net.norm(&name("norm"), stream, 1);
+            let within = net.linear(&name("0"), normal, self.hidden_layer(inner, true, dropout));
+            let added = net.linear(&name("1"), within, plain(width, dropout));
+            stream = net.residual(stream, added);
+        }
+        let normal = net.norm("last.norm", stream, 1);
+        net.linear("last", normal, self.last_layer(true))
     }
 
     fn hidden_layer(&self, width: usize, shared_input: bool, dropout: f64) -> Linear {

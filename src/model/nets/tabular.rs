@@ -1,6 +1,7 @@
 //! A net over rows of a table, with its weights: those that training changes, or a package's.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -85,9 +86,12 @@ impl TabularNet {
 
     /// What `each` makes of what the net says of every row, `width` numbers a row; on all cores. `each`
     /// is given the answers of some rows, `members × outputs` each, and where its own go.
+    ///
+    /// `ends` are where queries end, for a net to which the rows of one belong together; others don't look at them.
     pub(crate) fn score(
         &self,
         rows: &EncodedRows,
+        ends: &[usize],
         width: usize,
         each: impl Fn(&mut [f32], &mut [f64]) + Sync,
     ) -> Result<Vec<f64>> {
@@ -96,9 +100,13 @@ impl TabularNet {
             Some(scorer) => scorer.clone(),
             None => Arc::new(Scorer::new(&self.parameters)?),
         };
-        let score = |(at, answer): (usize, &mut [f64])| -> Result<()> {
-            let start = at * ROWS;
-            let batch = rows.range(start..(start + ROWS).min(rows.len()));
+        let listwise = self.shape.body.is_listwise();
+        let score = |(part, answer): (Range<usize>, &mut [f64])| -> Result<()> {
+            let mut batch = rows.range(part.clone());
+            if listwise {
+                let own = ends.iter().filter(|end| **end > part.start && **end <= part.end);
+                batch.ends.extend(own.map(|end| end - part.start));
+            }
             let mut said = vec![0.0; batch.rows * self.width()];
             scorer.score(&batch, &mut said)?;
             each(&mut said, answer);
@@ -106,10 +114,48 @@ impl TabularNet {
         };
         // To wake other threads takes longer than a few rows do.
         if rows.len() <= ROWS {
-            score((0, &mut answer))?;
-        } else {
-            answer.par_chunks_mut(ROWS * width).enumerate().try_for_each(score)?;
+            score((0..rows.len(), &mut answer))?;
+            return Ok(answer);
         }
+        let parts = if listwise { whole(ends) } else { pieces(rows.len()) };
+        let mut rest = &mut answer[..];
+        let mut work = Vec::with_capacity(parts.len());
+        for part in parts {
+            let (own, after) = std::mem::take(&mut rest).split_at_mut(part.len() * width);
+            work.push((part, own));
+            rest = after;
+        }
+        work.into_par_iter().try_for_each(score)?;
         Ok(answer)
+    }
+}
+
+/// Rows in pieces of as many as one core scores at once.
+fn pieces(rows: usize) -> Vec<Range<usize>> {
+    (0..rows).step_by(ROWS).map(|start| start..(start + ROWS).min(rows)).collect()
+}
+
+/// The same in pieces that end where queries do; one that is longer is a piece of its own.
+fn whole(ends: &[usize]) -> Vec<Range<usize>> {
+    let mut pieces: Vec<Range<usize>> = Vec::new();
+    let mut start = 0;
+    for &end in ends {
+        match pieces.last_mut() {
+            Some(piece) if end - piece.start <= ROWS => piece.end = end,
+            _ => pieces.push(start..end),
+        }
+        start = end;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_hold_every_row_once_and_whole_queries() {
+        assert_eq!(pieces(ROWS + 3), [0..ROWS, ROWS..ROWS + 3]);
+        assert_eq!(whole(&[500, 512, 513, 2000, 2001]), [0..512, 512..513, 513..2000, 2000..2001]);
     }
 }

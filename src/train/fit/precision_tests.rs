@@ -46,7 +46,7 @@ impl Small {
     fn error(&self, units: &[usize], mode: Mode) -> Result<Tensor> {
         let points = || units.iter().map(|&unit| self.points[unit]);
         let dense = points().flat_map(|[a, b, _]| [a, b]).collect();
-        let batch = Batch { rows: units.len(), dense, codes: vec![] };
+        let batch = Batch { rows: units.len(), dense, ..Batch::default() };
         let output = self.parameters.forward(batch.into(), mode)?;
         MeanSquares { targets: points().map(|[.., product]| product).collect() }.of(&output)
     }

@@ -261,7 +261,7 @@ impl Forecaster {
             units.push(unit);
         }
         Learned {
-            batch: Arc::new(Batch { rows: picked.len(), dense, codes: vec![] }),
+            batch: Arc::new(Batch { rows: picked.len(), dense, ..Batch::default() }),
             targets,
             units,
         }

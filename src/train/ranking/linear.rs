@@ -1,6 +1,5 @@
 //! `linear`: a score that is a sum over a row's features, a weight for each number, one for each name.
 
-use super::Prepared;
 use super::loss::RankLoss;
 use super::net::{NetLearner, Recipe};
 use crate::error::Result;
@@ -22,7 +21,6 @@ fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     let (loss, _) = RankLoss::take(request.model)?;
     // A net without a hidden layer, to which a name is one number.
     let net = NetSettings { embedding: 1, ..NetSettings::of(Body::Mlp { hidden: vec![] }) };
-    let prepared = Prepared::new(request, net.style())?;
     let recipe = Recipe { loss, learning_rate: 1e-2, weight_decay: 0.1 };
-    Ok(Box::new(NetLearner::new(prepared, &net, &recipe, request.seed, request.device)?))
+    Ok(Box::new(NetLearner::new(request, &net, &recipe)?))
 }

@@ -1,6 +1,5 @@
 //! `mlp`: several small multilayer perceptrons side by side, over the features of each row.
 
-use super::Prepared;
 use super::loss::RankLoss;
 use super::net::{NetLearner, Recipe};
 use crate::error::Result;
@@ -21,9 +20,8 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
 
 fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     let (loss, net) = settings(request.model)?;
-    let prepared = Prepared::new(request, net.style())?;
     let recipe = Recipe { loss, learning_rate: 1e-3, weight_decay: 0.1 };
-    Ok(Box::new(NetLearner::new(prepared, &net, &recipe, request.seed, request.device)?))
+    Ok(Box::new(NetLearner::new(request, &net, &recipe)?))
 }
 
 fn settings(model: &ModelSettings) -> Result<(RankLoss, NetSettings)> {

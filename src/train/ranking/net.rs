@@ -1,6 +1,6 @@
 //! A net over the features of each row, which learns from whole queries.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
@@ -10,10 +10,12 @@ use crate::engine::{Parameters, StepKey};
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::features::EncodedRows;
+use crate::model::labels::side_by_side;
 use crate::model::member::Body;
 use crate::model::nets::{NetSettings, NetShape, TabularNet};
-use crate::model::ranking::{RankingModel, Spec, scores};
+use crate::model::ranking::{RankingModel, Spec, check_lengths, scores};
 use crate::sys::random::{Purpose, stream};
+use crate::train::estimator::Request;
 use crate::train::learner::{Defaults, Learner, Validation};
 use crate::train::schedule::Schedule;
 
@@ -26,7 +28,10 @@ pub(super) struct NetLearner {
     queries: Vec<(Vec<usize>, Grades)>,
     loss: RankLoss,
     valid: Judged,
+    /// The validation rows query by query: which these are, what the net reads of them, where queries end.
+    valid_order: Vec<usize>,
     valid_rows: EncodedRows,
+    valid_ends: Vec<usize>,
     learning_rate: f64,
     weight_decay: f64,
 }
@@ -40,17 +45,21 @@ pub(super) struct Recipe {
 
 impl NetLearner {
     pub(super) fn new(
-        prepared: Prepared,
+        request: &Request<'_>,
         settings: &NetSettings,
         recipe: &Recipe,
-        seed: u64,
-        device: &Device,
     ) -> Result<Self> {
-        let Prepared { spec, train, valid } = prepared;
+        let Request { seed, device, .. } = *request;
+        let Prepared { spec, train, valid } = Prepared::new(request, settings.style())?;
         let shape = NetShape::new(&spec.features[0], settings, 1);
         let random = &mut stream(seed, Purpose::Init, 0);
         let net = TabularNet::init(&shape, settings, device, random)?;
         let Recipe { loss, learning_rate, weight_decay } = *recipe;
+        if shape.body.is_listwise() {
+            check_lengths(&request.dataset.train, &train.by_query())?;
+            check_lengths(&request.dataset.valid, &valid.by_query())?;
+        }
+        let (valid_order, valid_ends) = side_by_side(&valid.by_query());
         let queries = train.to_order().into_iter();
         let queries = queries
             .map(|rows| {
@@ -61,7 +70,9 @@ impl NetLearner {
         Ok(Self {
             schedule: Schedule::of(settings.epochs),
             train: spec.features[0].encode(&train.inputs),
-            valid_rows: spec.features[0].encode(&valid.inputs),
+            valid_rows: spec.features[0].encode(&valid.inputs).pick(&valid_order),
+            valid_order,
+            valid_ends,
             spec,
             net,
             queries,
@@ -106,16 +117,19 @@ impl Learner for NetLearner {
 
     /// The queries' rows go through the net together; the loss takes each query's apart again.
     fn loss(&self, units: &[usize], random: &mut ChaCha8Rng) -> Result<Tensor> {
-        let rows: Vec<usize> =
-            units.iter().flat_map(|&unit| self.queries[unit].0.iter().copied()).collect();
         let mut batch = self.parameters().spare_batch();
-        self.train.gather(&rows, &mut batch);
+        for &unit in units {
+            self.train.gather(&self.queries[unit].0, &mut batch);
+            batch.ends.push(batch.rows);
+        }
         let output = self.net.train(batch, StepKey(random.next_u64()))?;
         self.loss.of(units.iter().map(|&unit| &self.queries[unit].1), &output)
     }
 
     fn validate(&self) -> Result<Validation> {
-        let answer = scores(&self.net, &self.valid_rows)?;
+        let scores = scores(&self.net, &self.valid_rows, &self.valid_ends)?;
+        let mut answer = vec![0.0; scores.len()];
+        self.valid_order.iter().zip(scores).for_each(|(&row, score)| answer[row] = score);
         Ok(validation(&self.valid, &answer))
     }
 

@@ -55,7 +55,7 @@ fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
 impl Grouped {
     fn new(judged: &Judged) -> Self {
         let queries = judged.by_query();
-        let rows: Vec<usize> = queries.iter().flatten().copied().collect();
+        let rows = queries.concat();
         Self {
             lengths: queries.iter().map(Vec::len).collect(),
             relevance: judged.relevance_of(&rows),

@@ -66,22 +66,32 @@ fn a_forecast_comes_to_the_same_bytes_wherever_it_is_killed() {
 
 #[test]
 fn a_ranking_comes_to_the_same_bytes_wherever_it_is_killed() {
-    killed_anywhere("train --max-epochs 20", &|home| {
-        let mut rows = "query,grade,clicks,age\n".to_owned();
-        for row in 0..600_u32 {
-            let noise = row.wrapping_mul(2_654_435_761) >> 16;
-            let grade = noise % 4;
-            let clicks = grade * 3 + noise / 64 % 5;
-            let _ = writeln!(rows, "q{},{grade},{clicks},{}", row / 8, noise % 37);
-        }
-        home.write("churn/data.csv", rows);
-        home.write(
-            "churn/mlx.toml",
+    killed_anywhere("train --max-epochs 20", &|home| ranking(home, "kind = \"mlp\"\n"));
+}
+
+#[test]
+fn attention_comes_to_the_same_bytes_wherever_it_is_killed() {
+    let model = "kind = \"attention\"\nfolds = 2\nwidth = 16\nhidden = [16]\n";
+    killed_anywhere("train --max-epochs 6", &|home| ranking(home, model));
+}
+
+fn ranking(home: &Home, model: &str) {
+    let mut rows = "query,grade,clicks,age\n".to_owned();
+    for row in 0..600_u32 {
+        let noise = row.wrapping_mul(2_654_435_761) >> 16;
+        let grade = noise % 4;
+        let clicks = grade * 3 + noise / 64 % 5;
+        let _ = writeln!(rows, "q{},{grade},{clicks},{}", row / 8, noise % 37);
+    }
+    home.write("churn/data.csv", rows);
+    home.write(
+        "churn/mlx.toml",
+        format!(
             "[project]\nname = \"churn\"\ntask = \"ranking\"\n\n\
              [data]\ntrain = \"data.csv\"\nquery = \"query\"\nrelevance = \"grade\"\n\n\
-             [train]\ndevice = \"cpu\"\npatience = 1000\n\n[model]\nkind = \"mlp\"\n",
-        );
-    });
+             [train]\ndevice = \"cpu\"\npatience = 1000\n\n[model]\n{model}"
+        ),
+    );
 }
 
 /// Another `[model]` in the project's settings, and no batch, which trees have none of.

@@ -1,0 +1,47 @@
+//! `attention`: each row is scored in sight of the others of its query, as the encoder of a transformer sees words
+//! (Pobrotyn et al., Context-Aware Learning to Rank with Self-Attention, 2020; Pang et al., SetRank, SIGIR 2020).
+
+use super::loss::RankLoss;
+use super::net::{NetLearner, Recipe};
+use crate::error::Result;
+use crate::model::ModelSettings;
+use crate::model::nets::{Body, NetSettings};
+use crate::train::estimator::{Estimator, Request};
+use crate::train::learner::Learner;
+
+pub(super) const ESTIMATOR: Estimator = Estimator {
+    kind: "attention",
+    about: "a transformer over the rows of a query",
+    // Those of nets but `members`: `model.seeds` and `model.folds` train several.
+    keys: &[
+        "loss",
+        "width",
+        "heads",
+        "hidden",
+        "dropout",
+        "embedding",
+        "embedding_dropout",
+        "numbers",
+        "bins",
+        "number_embedding",
+        "cosines",
+        "epochs",
+    ],
+    check: |model| settings(model).map(drop),
+    build,
+    descends: true,
+    cpu_only: false,
+};
+
+fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
+    let (loss, net) = settings(request.model)?;
+    let recipe = Recipe { loss, learning_rate: 1e-3, weight_decay: 0.1 };
+    Ok(Box::new(NetLearner::new(request, &net, &recipe)?))
+}
+
+fn settings(model: &ModelSettings) -> Result<(RankLoss, NetSettings)> {
+    let (loss, model) = RankLoss::take(model)?;
+    let body = Body::Attention { width: 64, heads: 2, hidden: vec![128, 128] };
+    let defaults = NetSettings { dropout: 0.2, ..NetSettings::of(body) };
+    Ok((loss, NetSettings::read(&model, defaults)?))
+}
