@@ -37,7 +37,7 @@ dist:
     sha256sum "$name.tar.gz" > "$name.tar.gz.sha256"
     echo "target/dist/$name.tar.gz"
 
-# `kill -9` at a hundred moments of training: a net, trees, a course, a forecast, a ranking.
+# `kill -9` at twenty moments each of training a net, trees, a course, forecasts and a ranking.
 kills:
     MLX_KILLS=20 cargo test --test it killed_training
 

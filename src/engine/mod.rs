@@ -31,5 +31,6 @@ pub(crate) use precision::Precision;
 pub(crate) use score::Scorer;
 pub(crate) use steps::activate::Curve;
 pub(crate) use steps::linear::{Activation, Linear};
+pub(crate) use steps::patches::patch_count;
 pub(crate) use steps::piecewise::MISSING as MISSING_POSITION;
 pub(crate) use steps::stretch::{Onto, Part};

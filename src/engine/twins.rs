@@ -7,8 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::loss::{
-    ApproxNdcg, CrossEntropy, LambdaRank, ListNet, MeanPinball, MeanSquares, NdcgLoss, OverQueries,
-    Pinball, Query,
+    ApproxNdcg, CrossEntropy, LambdaRank, ListNet, MeanSquares, NdcgLoss, OverQueries, Pinball,
+    Query,
 };
 use super::*;
 use crate::error::Result;
@@ -109,8 +109,34 @@ fn listwise() -> Arc<Net> {
     net.finish(output)
 }
 
-pub(super) fn nets() -> [Arc<Net>; 6] {
-    [net(), forecaster(), windows(), members(), smooth(), listwise()]
+/// Patches of a window as tokens that attend to each other, beside numbers drawn out from ragged pools.
+fn tokens() -> Arc<Net> {
+    let mut net = NetBuilder::new(5, 2);
+    let window = net.linear("a", net.dense(), layer(13, 1, true, Activation::None));
+    let tokens = 4;
+    let patches = net.patches(window, 5, 3);
+    let layer = |width, activation| layer(width, tokens, false, activation);
+    let stream = net.linear_stacked("b", patches, layer(6, Activation::None));
+    let normal = net.norm_tokens("c", stream, tokens);
+    let parts = net.linear_tokens("d", normal, layer(18, Activation::None));
+    let taken = net.attention(parts, tokens, 2);
+    let stream = net.residual(stream, taken);
+    let hidden = net.linear_tokens("e", stream, layer(7, Activation::Relu));
+    // Of the batch's own values too.
+    let own = net.patches(net.dense(), 3, 2);
+    let own = net.norm_tokens("f", own, own.width / 3);
+    let pooled = net.pool(window, 4);
+    let part = |value, offset, count| Part { value, offset, count, times: 1 };
+    let drawn = net.interpolate(part(pooled, 0, 4), 14, None);
+    let drawn = net.interpolate(part(hidden, 5, 3), 14, Some(drawn));
+    let both = net.beside(drawn, own);
+    let both = net.beside(hidden, both);
+    let output = net.beside(both, pooled);
+    net.finish(output)
+}
+
+pub(super) fn nets() -> [Arc<Net>; 7] {
+    [net(), forecaster(), windows(), members(), smooth(), listwise(), tokens()]
 }
 
 /// The dense values of a net that reads numbers as positions among bins.
@@ -214,7 +240,7 @@ fn a_fused_pass_is_its_plain_twin() {
 #[test]
 fn gradients_are_finite_differences() {
     // The forecaster's location leaves out on purpose what other levels pull at it.
-    for net in [net(), windows(), members(), smooth(), listwise()] {
+    for net in [net(), windows(), members(), smooth(), listwise(), tokens()] {
         let parameters = parameters(&net).with_fused(true);
         let batch = batch(&net, 20);
         let mode = Mode::Train(StepKey(2));
@@ -393,27 +419,24 @@ fn pinball_is_its_plain_twin() {
     let mut targets = draw(200 * 4);
     targets.iter_mut().step_by(7).for_each(|target| *target = f32::NAN);
     let levels = vec![(0.1, 0.5), (0.5, 2.0), (0.9, 0.5)];
-    let loss = Pinball { targets: targets.clone(), horizon: 4, levels };
-    let (fused, fused_slopes) = slopes(|forecasts| loss.clone().of(forecasts), &forecasts);
-    let (plain, plain_slopes) = slopes(|forecasts| loss.plain(forecasts), &forecasts);
-    close(&[fused], &[plain], 1e-5);
-    close(&fused_slopes, &plain_slopes, 1e-6);
+    let loss = Pinball { targets, horizon: 4, levels, ..Pinball::default() };
+    let units: Vec<f32> = (0..200).map(|row| 0.5 + (row % 9) as f32 / 4.0).collect();
+    let squared = Pinball { units: units.clone(), squared: Some(1), ..loss.clone() };
+    for loss in [Pinball { units, ..loss.clone() }, loss, squared] {
+        let (fused, fused_slopes) = slopes(|forecasts| loss.clone().of(forecasts), &forecasts);
+        let (plain, plain_slopes) = slopes(|forecasts| loss.plain(forecasts), &forecasts);
+        close(&[fused], &[plain], 1e-5);
+        close(&fused_slopes, &plain_slopes, 1e-6);
+    }
+}
 
-    // The same with a mean in the middle, rows counting differently.
-    let levels = vec![(0.1, 0.5), (0.5, 0.0), (0.9, 0.5)];
-    let units = (0..200).map(|row| 0.5 + (row % 5) as f32 / 4.0).collect();
-    let loss = MeanPinball { pinball: Pinball { levels, ..loss }, mean: 1, units };
-    let (fused, fused_slopes) = slopes(|forecasts| loss.clone().of(forecasts), &forecasts);
-    let (plain, plain_slopes) = slopes(|forecasts| loss.plain(forecasts), &forecasts);
-    close(&[fused], &[plain], 1e-5);
-    close(&fused_slopes, &plain_slopes, 1e-6);
-    // A step of the mean of one observed target, by hand.
-    let (row, step) = (6, 1);
-    let said = forecasts.to_vec2::<f32>().expect("forecasts")[row][4 + step];
-    let unit = 0.5 + (row % 5) as f32 / 4.0;
-    let share = targets.iter().filter(|target| !target.is_nan()).count() as f32;
-    let by_hand = 2.0 * unit * unit * (said - targets[row * 4 + step]) / share;
-    close(&[fused_slopes[row * 12 + 4 + step]], &[by_hand], 1e-6);
+#[test]
+fn squared_errors_of_a_level_have_their_slopes() {
+    let targets = (0..60 * 4).map(|at| (at as f32 * 0.3).cos()).collect();
+    let units = (0..60).map(|row| 0.5 + (row % 9) as f32 / 4.0).collect();
+    let levels = vec![(0.5, 2.0)];
+    let loss = Pinball { targets, horizon: 4, levels, units, squared: Some(0) };
+    check(|outputs| loss.clone().of(outputs), |outputs| loss.plain(outputs), (60, 4), 4.0);
 }
 
 #[test]

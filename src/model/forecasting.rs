@@ -7,6 +7,7 @@ pub(crate) mod logs;
 pub(crate) mod member;
 pub(crate) mod net;
 pub(crate) mod readings;
+pub(crate) mod nets;
 pub(crate) mod theta;
 pub(crate) mod window;
 
@@ -23,6 +24,7 @@ use crate::model::Forecasts;
 pub(crate) use effects::{EffectSpec, Effects};
 pub(crate) use member::{Body, Levels, Member, MemberSpec, Term};
 pub(crate) use net::{LEVELS, MEDIAN};
+pub(crate) use nets::WindowNet;
 pub(crate) use readings::Readings;
 pub(crate) use window::{Scale, Window};
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct ModelSettings {
-    /// The estimator: `auto` trains the sensible few and blends them on validation. Classification has `linear`, `trees`, `mlp`, `tabm`, `resnet` and `realmlp`, forecasting `naive`, `seasonal-naive`, `theta`, `ets`, `seasonal-regression`, `ridge` and `linear`, ranking `mlp`, `attention`, `trees` and `linear`; docs/estimators.md says what each reads.
+    /// The estimator: `auto` trains the sensible few and blends them on validation. Classification has `linear`, `trees`, `mlp`, `tabm`, `resnet` and `realmlp`, forecasting `naive`, `seasonal-naive`, `theta`, `ets`, `seasonal-regression`, `ridge`, `linear`, `nlinear`, `dlinear`, `nhits` and `patchtst`, ranking `mlp`, `attention`, `trees` and `linear`; docs/estimators.md says what each reads.
     pub kind: String,
     /// The settings of the estimator, under their own names.
     #[serde(flatten)]

@@ -1,7 +1,7 @@
 //! Forecasting: its estimators, and what `auto` trains.
 //!
-//! Most are fitted in closed form and done when they are built ([`closed`]); `linear` goes on from there
-//! in steps. How parts become one model is [`finish`]'s to say.
+//! Some are fitted in closed form and done when they are built ([`closed`]); `linear` goes on from there in
+//! steps, and nets start from nothing ([`descent`]). How parts become one model is [`finish`]'s to say.
 
 mod backtest;
 mod calibrate;
@@ -11,12 +11,18 @@ mod effect_rows;
 mod effect_terms;
 mod effects;
 mod ets;
+mod descent;
+mod dlinear;
 mod finish;
 mod growth;
 mod linear;
 mod naive;
 mod nelder_mead;
+mod nets;
+mod nhits;
+mod nlinear;
 mod normal;
+mod patchtst;
 mod prepared;
 mod ridge;
 mod score;
@@ -38,6 +44,10 @@ pub(super) const OFFER: Offer = Offer {
         seasonal_regression::ESTIMATOR,
         ridge::ESTIMATOR,
         linear::ESTIMATOR,
+        nlinear::ESTIMATOR,
+        dlinear::ESTIMATOR,
+        nhits::ESTIMATOR,
+        patchtst::ESTIMATOR,
     ],
     shared: &[ESTIMATORS, SEEDS, prepared::LOSS, prepared::LOGS, prepared::REFIT],
     check: |shared| {

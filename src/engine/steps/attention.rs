@@ -1,8 +1,17 @@
 //! Multi-head self-attention: what each token of a group takes of all others (Vaswani et al., Attention Is
-//! All You Need, 2017, equation 1), for one group of any number of tokens, on slices alone.
+//! All You Need, 2017, equation 1).
+//!
+//! [`Heads`] is the arithmetic for one group of any number of tokens, on slices alone. The step has
+//! groups that are the rows of a batch, with as many tokens in each.
+
+use candle_core::D;
 
 use crate::engine::matmul::{View, multiply};
+use crate::engine::net::{NetBuilder, Step, Value};
+use crate::engine::plain::Plain;
+use crate::engine::shard::{Arena, Lane, Shard};
 use crate::engine::simd::{exp, vectorised};
+use crate::error::Result;
 
 /// So many heads, each over so many numbers of a token.
 ///
@@ -131,7 +140,7 @@ fn softmax(row: &mut [f32], scale: f32) {
         *score = exp((*score - most) * scale);
     }
     let share = 1.0 / fold(row.iter().copied(), 0.0, |sum, value| sum + value);
-    for value in row.iter_mut() {
+    for value in row {
         *value *= share;
     }
 }
@@ -168,6 +177,66 @@ fn fold(
     }
     let joined = parts.into_iter().fold(start, &join);
     values.fold(joined, join)
+}
+
+#[derive(Debug)]
+struct Attention {
+    input: Value,
+    output: Value,
+    heads: Heads,
+}
+
+impl NetBuilder {
+    /// Self-attention over the tokens of each row. A row is `[query | key | value]` a token.
+    pub(crate) fn attention(&mut self, input: Value, tokens: usize, heads: usize) -> Value {
+        let width = input.width / (3 * heads * tokens);
+        let heads = Heads { count: heads, width };
+        assert_eq!(input.width, tokens * heads.inputs(), "tokens that heads divide evenly");
+        let output = self.value(tokens * heads.outputs());
+        self.step(Attention { input, output, heads });
+        output
+    }
+}
+
+impl Step for Attention {
+    fn forward(&self, shard: &Shard<'_>, arena: &mut Arena) {
+        let mut output = arena.take(self.output);
+        let mut scratch = Scratch::default();
+        let rows = arena.value(self.input, shard).chunks_exact(self.input.width);
+        for (output, input) in output.chunks_exact_mut(self.output.width).zip(rows) {
+            self.heads.attend(input, output, &mut scratch);
+        }
+        arena.put(self.output, output);
+    }
+
+    fn backward(&self, shard: &Shard<'_>, arena: &mut Arena, _: &mut Lane<'_>) {
+        let Some((mut target, adds)) = arena.wanted(self.input) else { return };
+        let mut scratch = Scratch::default();
+        let rows = arena.value(self.input, shard).chunks_exact(self.input.width);
+        let slopes = arena.gradient_ref(self.output).chunks_exact(self.output.width);
+        let targets = target.chunks_exact_mut(self.input.width);
+        for ((input, slopes), target) in rows.zip(slopes).zip(targets) {
+            self.heads.pull_back(input, slopes, target, adds, &mut scratch);
+        }
+        arena.put_gradient(self.input, target);
+    }
+
+    fn plain(&self, plain: &mut Plain<'_>) -> Result<()> {
+        let Heads { count, width } = self.heads;
+        let (rows, tokens) = (plain.rows(), self.input.width / self.heads.inputs());
+        // [3, rows, heads, tokens, width]
+        let parts = plain.value(self.input)?.reshape((rows, tokens, 3, count, width))?;
+        let parts = parts.permute((2, 0, 3, 1, 4))?.contiguous()?;
+        let [queries, keys, values] = [parts.get(QUERY)?, parts.get(KEY)?, parts.get(VALUE)?];
+        let scores = queries.contiguous()?.matmul(&keys.transpose(2, 3)?.contiguous()?)?;
+        let scores = (scores * f64::from(self.heads.scale()))?;
+        // The largest is a shift that changes nothing, slopes included.
+        let powers = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
+        let shares = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
+        let made = shares.matmul(&values.contiguous()?)?.transpose(1, 2)?.contiguous()?;
+        plain.put(self.output, made.reshape((rows, self.output.width))?);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -82,11 +82,20 @@ impl NetBuilder {
     /// The same with one weight, `[inputs, width]`, for all members, which lie side by side in the
     /// input; each has its own bias.
     pub(crate) fn linear_stacked(&mut self, name: &str, input: Value, linear: Linear) -> Value {
+        self.stacked(name, input, linear, linear.members)
+    }
+
+    /// The same with one bias too: members are the tokens of a row, which a layer doesn't tell apart.
+    pub(crate) fn linear_tokens(&mut self, name: &str, input: Value, linear: Linear) -> Value {
+        self.stacked(name, input, linear, 1)
+    }
+
+    fn stacked(&mut self, name: &str, input: Value, linear: Linear, biases: usize) -> Value {
         let Linear { width, members, .. } = linear;
         let inputs = input.width / members;
         let init = Init::Uniform(1.0 / (inputs as f32).sqrt());
         let weight = self.parameter(format!("{name}.weight"), vec![inputs, width], init.clone());
-        let bias = self.parameter(format!("{name}.bias"), vec![members * width], init);
+        let bias = self.parameter(format!("{name}.bias"), vec![biases * width], init);
         let output = self.value(members * width);
         let step = LinearStep {
             input,
@@ -162,13 +171,13 @@ impl Step for LinearStep {
             || {
                 for (row, values) in output.chunks_exact_mut(width).enumerate() {
                     match (self.activation, dropout) {
-                        (Activation::None, None) => add(values, bias),
+                        (Activation::None, None) => add_to_all(values, bias),
                         (Activation::Relu, None) => add_relu(values, bias),
                         (activation, Some((dropout, key))) => {
                             if activation == Activation::Relu {
                                 add_relu(values, bias);
                             } else {
-                                add(values, bias);
+                                add_to_all(values, bias);
                             }
                             draw(key, self.place, shard.rows.start + row, &mut drawn);
                             dropout.apply(values, &drawn);
@@ -212,7 +221,7 @@ impl Step for LinearStep {
                                 dropout.apply(slope, &drawn);
                             }
                         }
-                        self::add(bias, slope);
+                        slope.chunks_exact(bias.len()).for_each(|slope| self::add(bias, slope));
                     }
                 },
             );
@@ -260,7 +269,12 @@ impl Step for LinearStep {
                 .contiguous()?
                 .reshape((rows, self.output.width))?
         };
-        let mut values = sums.broadcast_add(&bias)?;
+        let mut values = if bias.elem_count() == self.output.width {
+            sums.broadcast_add(&bias)?
+        } else {
+            let tokens = sums.reshape((rows, self.members, self.outputs))?;
+            tokens.broadcast_add(&bias)?.reshape((rows, self.output.width))?
+        };
         if self.activation == Activation::Relu {
             values = values.relu()?;
         }
@@ -280,20 +294,28 @@ fn add(values: &mut [f32], others: &[f32]) {
     }
 }
 
+/// Adds the bias to a row: once, or to each token of it.
+#[inline(always)]
+fn add_to_all(values: &mut [f32], bias: &[f32]) {
+    values.chunks_exact_mut(bias.len()).for_each(|values| add(values, bias));
+}
+
 /// Adds the bias to every row.
 pub(super) fn add_bias(values: &mut [f32], bias: &[f32]) {
     vectorised(
         #[inline(always)]
-        || values.chunks_exact_mut(bias.len()).for_each(|values| add(values, bias)),
+        || add_to_all(values, bias),
     );
 }
 
 #[inline(always)]
 fn add_relu(values: &mut [f32], bias: &[f32]) {
-    for (value, bias) in values.iter_mut().zip(bias) {
-        let sum = *value + bias;
-        // NaN stays NaN, so that a run that diverges says so.
-        *value = if sum < 0.0 { 0.0 } else { sum };
+    for values in values.chunks_exact_mut(bias.len()) {
+        for (value, bias) in values.iter_mut().zip(bias) {
+            let sum = *value + bias;
+            // NaN stays NaN, so that a run that diverges says so.
+            *value = if sum < 0.0 { 0.0 } else { sum };
+        }
     }
 }
 

@@ -16,7 +16,7 @@ const EPSILON: f32 = 1e-5;
 struct Norm {
     input: Value,
     output: Value,
-    /// `[members × width]` each, in one row: neither decays.
+    /// `[members × width]` each, or `[width]` for all members, in one row: neither decays.
     scale: ParameterId,
     shift: ParameterId,
     /// Of one member.
@@ -26,11 +26,20 @@ struct Norm {
 impl NetBuilder {
     /// Every member's values with mean 0 and deviation 1, then scaled and shifted.
     pub(crate) fn norm(&mut self, name: &str, input: Value, members: usize) -> Value {
-        let constant = |value| Init::Values(vec![value; input.width]);
-        let scale = self.parameter(format!("{name}.scale"), vec![input.width], constant(1.0));
-        let shift = self.parameter(format!("{name}.shift"), vec![input.width], constant(0.0));
+        self.norm_of(name, input, input.width / members, input.width)
+    }
+
+    /// The same of each token of a row, with one scale and one shift for all tokens.
+    pub(crate) fn norm_tokens(&mut self, name: &str, input: Value, tokens: usize) -> Value {
+        self.norm_of(name, input, input.width / tokens, input.width / tokens)
+    }
+
+    fn norm_of(&mut self, name: &str, input: Value, width: usize, scales: usize) -> Value {
+        let constant = |value| Init::Values(vec![value; scales]);
+        let scale = self.parameter(format!("{name}.scale"), vec![scales], constant(1.0));
+        let shift = self.parameter(format!("{name}.shift"), vec![scales], constant(0.0));
         let output = self.value(input.width);
-        self.step(Norm { input, output, scale, shift, width: input.width / members });
+        self.step(Norm { input, output, scale, shift, width });
         output
     }
 }
@@ -91,7 +100,7 @@ impl Step for Norm {
         if !adds {
             shift.fill(0.0);
         }
-        for slope in slopes.chunks_exact(self.output.width) {
+        for slope in slopes.chunks_exact(shift.len()) {
             shift.iter_mut().zip(slope).for_each(|(shift, slope)| *shift += slope);
         }
         let gradient = lane.of(shard, self.scale);
@@ -104,7 +113,7 @@ impl Step for Norm {
             let rows = slopes.chunks_exact(width).zip(input.chunks_exact(width)).enumerate();
             for (at, (slope, input)) in rows {
                 let (mean, rate) = moments(input);
-                let start = at * width % self.output.width;
+                let start = at * width % gradient.len();
                 let gradient = &mut gradient[start..start + width];
                 for ((gradient, slope), value) in gradient.iter_mut().zip(slope).zip(input) {
                     *gradient += slope * (value - mean) * rate;
@@ -122,7 +131,7 @@ impl Step for Norm {
                 for (at, ((slope, input), target)) in
                     rows.zip(target.chunks_exact_mut(width)).enumerate()
                 {
-                    let start = at * width % self.output.width;
+                    let start = at * width % scale.len();
                     let scale = &scale[start..start + width];
                     let gradient = &mut gradient[start..start + width];
                     let (mean, rate) = moments(input);
@@ -150,9 +159,14 @@ impl Step for Norm {
         let input = plain.value(self.input)?.reshape((rows, members, self.width))?;
         let centred = input.broadcast_sub(&input.mean_keepdim(D::Minus1)?)?;
         let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + f64::from(EPSILON))?.sqrt()?;
-        let normal = centred.broadcast_div(&deviation)?.reshape((rows, self.input.width))?;
-        let scaled = normal.broadcast_mul(&plain.weight(self.scale)?)?;
-        plain.put(self.output, scaled.broadcast_add(&plain.weight(self.shift)?)?);
+        let normal = centred.broadcast_div(&deviation)?;
+        let of = |parameter| -> Result<_> {
+            let weight = plain.weight(parameter)?;
+            let each = weight.elem_count() / self.width;
+            Ok(weight.reshape((1, each, self.width))?)
+        };
+        let scaled = normal.broadcast_mul(&of(self.scale)?)?.broadcast_add(&of(self.shift)?)?;
+        plain.put(self.output, scaled.reshape((rows, self.input.width))?);
         Ok(())
     }
 }

@@ -1,17 +1,20 @@
 //! Members of a forecasting model: each forecasts by itself, and the model is their weighted mean.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::ets::{self, Smoothed, Smoothing};
 use super::lags::{History, Lags, block, blocks};
 use super::logs;
 use super::net::{self, LEVELS, MEDIAN, Net};
+use super::nets::WindowNet;
 use super::theta::theta;
 use super::window::{Scale, Window, filled};
 use crate::data::SeriesSet;
+use crate::engine::{Batch, Parameters, Scorer};
 use crate::error::{Error, Result};
 
 /// `[levels − 1, horizon]`: how far from the forecast each level but the median lies, in units of
@@ -62,6 +65,8 @@ pub(crate) enum Body {
     /// Exponential smoothing on the last steps, in the form and with the parameters of each series; the
     /// form of a series that training didn't have is last.
     Ets { look_back: usize, series: Vec<Vec<String>>, forms: Vec<ets::Form> },
+    /// A net over the window, trained in steps.
+    Net { look_back: usize, scale: Scale, net: WindowNet },
 }
 
 /// A ridge solution and how much it counts in the map that several were mixed to.
@@ -88,6 +93,7 @@ pub(crate) struct Member {
 #[derive(Clone, Debug)]
 enum Form {
     Linear { look_back: usize, scale: Scale, net: Net },
+    Net { look_back: usize, scale: Scale, net: WindowNet, scorer: Arc<Scorer> },
     Banded { point: Point, offsets: Vec<f64> },
 }
 
@@ -121,7 +127,7 @@ impl Body {
             Self::Theta { look_back } | Self::Ets { look_back, .. } => {
                 (*look_back).max(band_reach(season))
             }
-            Self::Linear { look_back, .. } => *look_back,
+            Self::Linear { look_back, .. } | Self::Net { look_back, .. } => *look_back,
             Self::SeasonalRegression { lags, .. } => lags.reach().max(band_reach(season)),
         }
     }
@@ -155,6 +161,20 @@ impl Member {
             Body::Linear { look_back, scale, .. } => {
                 let net = Net::new(&read, *look_back, horizon)?;
                 let form = Form::Linear { look_back: *look_back, scale: *scale, net };
+                return Ok(Self { horizon, season, logs, form });
+            }
+            Body::Net { look_back, scale, net } => {
+                if !net.is_sound(*look_back) {
+                    return Err(contradiction());
+                }
+                let own = weights.iter().filter_map(|(name, tensor)| {
+                    Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
+                });
+                let steps = net.net(*look_back, horizon, 0.0);
+                let parameters = Parameters::from_weights(&steps, &own.collect(), &Device::Cpu)?;
+                let scorer = Arc::new(Scorer::new(&parameters)?);
+                let form =
+                    Form::Net { look_back: *look_back, scale: *scale, net: net.clone(), scorer };
                 return Ok(Self { horizon, season, logs, form });
             }
             Body::Naive => Point::Naive,
@@ -219,6 +239,18 @@ impl Member {
                 let value = |level: usize, step: usize| {
                     let offset = answer.spread[step] * net.offset(level, step);
                     window.centre + window.scale * (answer.location[step] + offset)
+                };
+                Some(self.every(value))
+            }
+            Form::Net { look_back, scale, net, scorer } => {
+                let window = Window::new(set, series, index, *look_back, self.season, *scale)?;
+                // Alone, so that a forecast is the same in whatever company it is asked for.
+                let mut batch = Batch { rows: 1, ..Batch::default() };
+                net.read(&window, &mut batch.dense);
+                let mut said = vec![0.0; LEVELS.len() * self.horizon];
+                scorer.score(&batch, &mut said).expect("a net scores a window of its own length");
+                let value = |level: usize, step: usize| {
+                    window.centre + window.scale * f64::from(said[level * self.horizon + step])
                 };
                 Some(self.every(value))
             }

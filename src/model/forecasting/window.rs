@@ -14,6 +14,9 @@ pub(crate) enum Scale {
     Spread,
     /// The geometric mean of change and level: between MASE and sMAPE.
     Mixed,
+    /// The standard deviation, around the mean in place of the last value (RevIN without its learned map:
+    /// Kim et al., Reversible Instance Normalization, 2022).
+    Deviation,
 }
 
 /// The look-back of one forecast.
@@ -21,7 +24,7 @@ pub(crate) enum Scale {
 pub(crate) struct Window {
     /// `(value − centre) / scale`, oldest first.
     pub inputs: Vec<f64>,
-    /// The last value.
+    /// The last value, or the mean.
     pub centre: f64,
     pub scale: f64,
     /// Nothing moves in this window: its scale is a stand-in, and nothing is to be learnt from it.
@@ -39,7 +42,7 @@ impl Window {
         scale: Scale,
     ) -> Option<Self> {
         let values = filled(set, series, index, look_back, season)?;
-        let centre = values[look_back - 1];
+        let centre = scale.centre(&values);
         let level = mean(values.iter().map(|value| value.abs()));
         let measured = scale.of(&values, centre, level, season);
         let still = measured <= 1e-9 * level.max(1e-9);
@@ -48,9 +51,24 @@ impl Window {
         let inputs = values.iter().map(|value| (value - centre) / scale).collect();
         Some(Self { inputs, centre, scale, still })
     }
+
+    /// What the window would be divided by in another scale.
+    pub(crate) fn in_scale(&self, scale: Scale, season: usize) -> f64 {
+        let values: Vec<f64> =
+            self.inputs.iter().map(|input| self.centre + self.scale * input).collect();
+        let level = mean(values.iter().map(|value| value.abs()));
+        scale.of(&values, scale.centre(&values), level, season)
+    }
 }
 
 impl Scale {
+    fn centre(self, values: &[f64]) -> f64 {
+        match self {
+            Self::Change | Self::Spread | Self::Mixed => values[values.len() - 1],
+            Self::Deviation => mean(values.iter().copied()),
+        }
+    }
+
     fn of(self, values: &[f64], centre: f64, level: f64, season: usize) -> f64 {
         let lag = if season < values.len() { season } else { 1 };
         let pairs = values.iter().skip(lag).zip(values);
@@ -62,6 +80,7 @@ impl Scale {
             Self::Change => change,
             Self::Spread => spread,
             Self::Mixed => (change * level).sqrt(),
+            Self::Deviation => mean(values.iter().map(|value| (value - centre).powi(2))).sqrt(),
         }
     }
 }
@@ -154,9 +173,26 @@ mod tests {
     #[test]
     fn a_still_window_is_told_and_divides_by_no_zero() {
         let set = set(&[4.0; 8]);
-        for scale in [Scale::Change, Scale::Spread, Scale::Mixed] {
+        for scale in [Scale::Change, Scale::Spread, Scale::Mixed, Scale::Deviation] {
             let window = Window::new(&set, 0, 18, 4, 1, scale).unwrap();
             assert!(window.still && window.inputs.iter().all(|input| *input == 0.0));
         }
+    }
+
+    #[test]
+    fn a_window_knows_its_size_in_every_scale() {
+        let set = set(&[1.0, 2.0, 4.0, 3.0, 5.0, 9.0]);
+        let scales = [Scale::Change, Scale::Spread, Scale::Mixed, Scale::Deviation];
+        let windows = scales.map(|scale| Window::new(&set, 0, 16, 5, 2, scale).unwrap());
+        for window in &windows {
+            for (scale, other) in scales.iter().zip(&windows) {
+                let size = window.in_scale(*scale, 2);
+                assert!((size - other.scale).abs() < 1e-12, "{scale:?}: {size} {}", other.scale);
+            }
+        }
+        let normal = &windows[3];
+        let squares: f64 = normal.inputs.iter().map(|input| input * input).sum();
+        let sum: f64 = normal.inputs.iter().sum();
+        assert!(sum.abs() < 1e-12 && (squares - 5.0).abs() < 1e-12 && normal.centre == 4.6);
     }
 }

@@ -43,7 +43,7 @@ impl<'a> Bench<'a> {
         let logs = self.logs.as_ref().filter(|_| fitted.logs.is_some());
         let prepared = logs.unwrap_or(self.plain);
         Ok(match &fitted.body {
-            Body::Naive | Body::SeasonalNaive | Body::Theta { .. } => None,
+            Body::Naive | Body::SeasonalNaive | Body::Theta { .. } | Body::Net { .. } => None,
             Body::SeasonalRegression { .. } => Some(seasonal_regression::fit(prepared, ends)?.0),
             Body::Ets { forms, .. } => Some(ets::fit(prepared, ends, Some(forms))?),
             Body::Linear { terms, .. } if terms.is_empty() => None,
@@ -57,7 +57,10 @@ impl<'a> Bench<'a> {
 
 /// Whether this is the same whenever it is fitted on the same data, so that it can be fitted before any origin.
 pub(super) fn is_closed(body: &Body) -> bool {
-    !matches!(body, Body::Linear { terms, .. } if terms.is_empty())
+    match body {
+        Body::Linear { terms, .. } => !terms.is_empty(),
+        body => !matches!(body, Body::Net { .. }),
+    }
 }
 
 /// Forecasts of the same origins by several members.

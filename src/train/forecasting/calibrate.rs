@@ -16,7 +16,7 @@ const BAND_WINDOWS: usize = 4000;
 const STEPWISE: usize = 200;
 const STEPWISE_WORTH: f64 = 50.0;
 /// The quantiles of the normal distribution at [`LEVELS`], the median left out.
-const NORMAL: [f64; LEVELS.len() - 1] =
+pub(super) const NORMAL: [f64; LEVELS.len() - 1] =
     [-1.2816, -0.8416, -0.5244, -0.2533, 0.2533, 0.5244, 0.8416, 1.2816];
 
 /// The offset of each level but the median from what the map says, a row of steps a level.

@@ -1,11 +1,13 @@
 //! The learner from data to forecasts, with a loop of its own.
 
+mod nets;
+
 use candle_core::Device;
 
 use crate::data::series::tests::{column, dictionary, long, settings, table};
 use crate::data::{DataSettings, Dataset, Table, Values};
 use crate::error::Result;
-use crate::model::{Example, ForecastingModel, Model, ModelSettings};
+use crate::model::{Example, ForecastingModel, Model};
 use crate::sys::random::{Purpose, stream};
 use crate::train::adamw::{AdamW, Moments};
 use crate::train::checkpoint::Progress;
@@ -19,7 +21,7 @@ const CLOSED: [&str; 6] =
     ["naive", "seasonal-naive", "theta", "ets", "seasonal-regression", "ridge"];
 
 fn learner(dataset: &Dataset, data: &DataSettings, kind: &str) -> Result<Box<dyn Learner>> {
-    learner_of(dataset, data, kind, "")
+    learner_with(dataset, data, kind, ("", ""))
 }
 
 /// With settings that all forecasters share.
@@ -29,8 +31,18 @@ fn learner_of(
     kind: &str,
     shared: &str,
 ) -> Result<Box<dyn Learner>> {
-    let model = ModelSettings { kind: kind.into(), ..ModelSettings::default() };
+    learner_with(dataset, data, kind, ("", shared))
+}
+
+/// The learner of these settings of its own and these that all share.
+fn learner_with(
+    dataset: &Dataset,
+    data: &DataSettings,
+    kind: &str,
+    (own, shared): (&str, &str),
+) -> Result<Box<dyn Learner>> {
     let estimator = OFFER.estimator(kind)?;
+    let model = estimator.read("model", &toml::from_str(own).unwrap(), &OFFER)?;
     (estimator.build)(&Request {
         dataset,
         data,
@@ -68,6 +80,10 @@ fn forecaster(model: Model) -> ForecastingModel {
 
 /// A few epochs; the best parameters are kept.
 fn fit(learner: &dyn Learner, epochs: usize) -> ForecastingModel {
+    fit_at(learner, epochs, learner.defaults().learning_rate)
+}
+
+fn fit_at(learner: &dyn Learner, epochs: usize, learning_rate: f64) -> ForecastingModel {
     let defaults = learner.defaults();
     let parameters = learner.parameters();
     let mut optimiser = AdamW::new(parameters, &Moments::default()).unwrap();
@@ -84,7 +100,7 @@ fn fit(learner: &dyn Learner, epochs: usize) -> ForecastingModel {
             let random = &mut stream(1, Purpose::Dropout, step as u64);
             let loss = learner.loss(batch, random).unwrap();
             let gradient = parameters.gradient(&loss).unwrap();
-            optimiser.step(parameters, &gradient, 1.0, defaults.learning_rate, 0.0).unwrap();
+            optimiser.step(parameters, &gradient, 1.0, learning_rate, 0.0).unwrap();
         }
         let now = learner.validate().unwrap();
         if now.monitor < best.0.monitor {

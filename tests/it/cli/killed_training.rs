@@ -1,7 +1,7 @@
 //! `kill -9` at any moment of `mlx train`, and `--resume`: the same package to the last byte, whatever
 //! learns and on however many threads.
 //!
-//! A few moments of each by default; `MLX_KILLS=20` makes a hundred of all (`just kills`).
+//! A few moments of each by default; `MLX_KILLS=20` makes twenty of each (`just kills`).
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -44,24 +44,36 @@ fn a_course_of_several_comes_to_the_same_bytes_wherever_it_is_killed() {
 
 #[test]
 fn a_forecast_comes_to_the_same_bytes_wherever_it_is_killed() {
+    killed_anywhere("train --max-epochs 12", &|home| forecasts(home, "kind = \"auto\"\n"));
+}
+
+#[test]
+fn a_net_that_forecasts_comes_to_the_same_bytes_wherever_it_is_killed() {
     killed_anywhere("train --max-epochs 12", &|home| {
-        let mut rows = "step,shop,sold\n".to_owned();
-        for step in 0..160_u32 {
-            for shop in 0..3_u32 {
-                let noise = (step * 3 + shop).wrapping_mul(2_654_435_761) >> 28;
-                let sold = 20 + 10 * shop + 5 * (step % 7) + noise;
-                let _ = writeln!(rows, "{step},s{shop},{sold}");
-            }
-        }
-        home.write("churn/data.csv", rows);
-        home.write(
-            "churn/mlx.toml",
-            "[project]\nname = \"churn\"\ntask = \"forecasting\"\n\n\
-             [data]\ntrain = \"data.csv\"\ntarget = \"sold\"\ntime = \"step\"\nseries = \"shop\"\n\
-             horizon = 4\nseason = 7\n\n[train]\ndevice = \"cpu\"\npatience = 1000\n\n\
-             [model]\nkind = \"auto\"\n",
-        );
+        let small = "look_back = 14\npatch = 7\nwidth = 8\nlayers = 1\nhidden = 16\n";
+        forecasts(home, &format!("kind = \"patchtst\"\n{small}"));
     });
+}
+
+/// A project of three shops' sales.
+fn forecasts(home: &Home, model: &str) {
+    let mut rows = "step,shop,sold\n".to_owned();
+    for step in 0..160_u32 {
+        for shop in 0..3_u32 {
+            let noise = (step * 3 + shop).wrapping_mul(2_654_435_761) >> 28;
+            let sold = 20 + 10 * shop + 5 * (step % 7) + noise;
+            let _ = writeln!(rows, "{step},s{shop},{sold}");
+        }
+    }
+    home.write("churn/data.csv", rows);
+    home.write(
+        "churn/mlx.toml",
+        "[project]\nname = \"churn\"\ntask = \"forecasting\"\n\n\
+             [data]\ntrain = \"data.csv\"\ntarget = \"sold\"\ntime = \"step\"\nseries = \"shop\"\n\
+             horizon = 4\nseason = 7\n\n[train]\ndevice = \"cpu\"\npatience = 1000\n\n[model]\n",
+    );
+    let text = home.read("churn/mlx.toml");
+    home.write("churn/mlx.toml", format!("{text}{model}"));
 }
 
 #[test]
