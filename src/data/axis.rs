@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, Weekday};
+use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -141,6 +141,26 @@ impl TimeAxis {
         }
     }
 
+    /// What the calendar says of the time at an index, as numbers: the hour, the day of the week, of the
+    /// month and of the year, or the month, as far as times of this grid differ in it. Nothing for integers.
+    pub(crate) fn calendar(&self, index: i64) -> Vec<f64> {
+        let Self::Calendar(calendar) = self else { return Vec::new() };
+        let local = calendar.time(index).and_then(|time| {
+            let local = time.checked_add(i64::from(calendar.offset_seconds) * SECOND)?;
+            DateTime::from_timestamp_micros(local)
+        });
+        let Some(local) = local else { return vec![f64::NAN; calendar.parts()] };
+        let hour = f64::from(local.num_seconds_from_midnight()) / 3600.0;
+        let weekday = f64::from(local.weekday().num_days_from_monday());
+        let (day, year) = (f64::from(local.day()), f64::from(local.ordinal()));
+        match calendar.step {
+            Step::Months(_) => vec![f64::from(local.month())],
+            Step::Micros(step) if step < DAY => vec![hour, weekday, day, year],
+            Step::Micros(step) if step % (7 * DAY) == 0 => vec![day, year],
+            Step::Micros(_) | Step::Weekdays => vec![weekday, day, year],
+        }
+    }
+
     /// The steps in the season that such a grid commonly has; none for integers, which say nothing.
     pub(crate) fn usual_season(&self) -> Option<usize> {
         let Self::Calendar(calendar) = self else { return None };
@@ -158,6 +178,16 @@ impl TimeAxis {
 }
 
 impl Calendar {
+    /// How many numbers [`TimeAxis::calendar`] gives.
+    fn parts(&self) -> usize {
+        match self.step {
+            Step::Months(_) => 1,
+            Step::Micros(step) if step < DAY => 4,
+            Step::Micros(step) if step % (7 * DAY) == 0 => 2,
+            Step::Micros(_) | Step::Weekdays => 3,
+        }
+    }
+
     /// The last index whose time is not after this one.
     fn floor(&self, time: i64) -> Option<i64> {
         let local = time.checked_add(i64::from(self.offset_seconds) * SECOND)?;

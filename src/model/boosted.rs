@@ -25,6 +25,12 @@ impl Columns {
         Self::of(inputs, &(0..inputs.rows).collect::<Vec<_>>())
     }
 
+    /// Columns of numbers and of codes as trees have them, equally long.
+    pub(crate) fn from_parts(numbers: Vec<Vec<f64>>, codes: Vec<Vec<u32>>) -> Self {
+        let rows = numbers.first().map(Vec::len).or_else(|| codes.first().map(Vec::len));
+        Self { rows: rows.unwrap_or(0), numbers, codes }
+    }
+
     /// These rows, in this order.
     pub(crate) fn of(inputs: &Inputs, rows: &[usize]) -> Self {
         let (number_width, code_width) = inputs.widths();

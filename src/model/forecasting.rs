@@ -9,6 +9,7 @@ pub(crate) mod net;
 pub(crate) mod readings;
 pub(crate) mod nets;
 pub(crate) mod theta;
+pub(crate) mod trees;
 pub(crate) mod window;
 
 use std::collections::BTreeMap;
@@ -170,7 +171,7 @@ impl ForecastingModel {
         // What fills gaps in the first season of the look-back lies a season before it.
         let steps = self.spec.members_look_back() + self.spec.season;
         let plain = match &self.effects {
-            Some(effects) => Some(effects.before(set, series, index, steps)?),
+            Some(effects) => Some(effects.before(set, series, index, steps, self.reads_ahead())?),
             None => None,
         };
         let (own, place) = plain.as_ref().map_or((set, series), |plain| (plain, 0));
@@ -191,6 +192,12 @@ impl ForecastingModel {
             self.finish(step, values);
         }
         Some(mean)
+    }
+
+    /// How many steps of covariates members read from a forecast's first step on.
+    fn reads_ahead(&self) -> Option<usize> {
+        let reads = self.spec.members.iter().any(|member| member.body.reads_covariates());
+        reads.then_some(self.spec.horizon)
     }
 
     /// Widened, held above the lowest value, in order.

@@ -28,6 +28,7 @@ mod ridge;
 mod score;
 mod seasonal_regression;
 mod theta;
+mod trees;
 mod weigh;
 mod windows;
 
@@ -48,6 +49,7 @@ pub(super) const OFFER: Offer = Offer {
         dlinear::ESTIMATOR,
         nhits::ESTIMATOR,
         patchtst::ESTIMATOR,
+        trees::ESTIMATOR,
     ],
     shared: &[ESTIMATORS, SEEDS, prepared::LOSS, prepared::LOGS, prepared::REFIT],
     check: |shared| {
@@ -80,6 +82,11 @@ fn auto(situation: &Situation<'_>) -> Vec<Candidate> {
         kinds.push("ets");
     }
     kinds.extend(["seasonal-regression", "ridge"]);
+    // Trees are the ones that read what is known of a step together with all else.
+    let data = situation.data;
+    if !data.known_future.is_empty() || !data.static_columns.is_empty() {
+        kinds.push("trees");
+    }
     kinds.into_iter().map(|kind| Candidate { kind, share: 1.0 }).collect()
 }
 

@@ -29,7 +29,5 @@ pub(crate) use bins::{Column, MISSING};
 pub(crate) use boost::Booster;
 pub(crate) use flat::Flat;
 pub(crate) use model::Model;
-pub(crate) use objective::{Binary, LambdaRank, Objective, Softmax};
-#[cfg(test)]
-pub(crate) use objective::{Quantile, Squared};
+pub(crate) use objective::{Binary, LambdaRank, Objective, Quantile, Softmax, Squared};
 pub(crate) use settings::Settings;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::member::{band_reach, contradiction, read};
 use super::readings::Readings;
-use crate::data::{Covariates, SeriesSet};
+use crate::data::{Covariate, Covariates, SeriesSet};
 use crate::error::Result;
 
 /// `[series + 1, terms]`: each series' own coefficients, those of all others last.
@@ -190,18 +190,31 @@ impl Effects {
     }
 
     /// One series alone, without what the covariates add: so many steps up to its last value before
-    /// `index`; none where it has no value before it.
+    /// `index`, and where covariates are read the covariates of as many steps as these and of so many from
+    /// `index` on; none where the series has no value before it.
     pub(crate) fn before(
         &self,
         set: &SeriesSet,
         series: usize,
         index: i64,
         steps: usize,
+        ahead: Option<usize>,
     ) -> Option<SeriesSet> {
         let last = set.before(series, index).iter().rposition(|value| !value.is_nan())?;
         let end = set.start[series] + last as i64 + 1;
         let from = set.start[series].max(end - steps as i64);
-        Some(alone(set, series, from, self.without(set, series, from, end)))
+        let covariates = match ahead {
+            Some(ahead) => covariates(set, series, from, index + ahead as i64),
+            None => Covariates::default(),
+        };
+        Some(SeriesSet {
+            axis: set.axis.clone(),
+            key_names: Vec::new(),
+            keys: vec![set.keys[series].clone()],
+            start: vec![from],
+            values: vec![self.without(set, series, from, end)],
+            covariates,
+        })
     }
 
     /// Puts in what the covariates of the steps from `index` on add.
@@ -260,14 +273,21 @@ pub(crate) fn sizes(set: &SeriesSet, series: usize, from: i64, to: i64, season: 
     sizes
 }
 
-/// A set of one series with these values from `start` on.
-pub(crate) fn alone(set: &SeriesSet, series: usize, start: i64, values: Vec<f64>) -> SeriesSet {
-    SeriesSet {
-        axis: set.axis.clone(),
-        key_names: Vec::new(),
-        keys: vec![set.keys[series].clone()],
-        start: vec![start],
-        values: vec![values],
-        covariates: Covariates::default(),
+/// What is known of one series from one time index to another, as that of a set of its own.
+fn covariates(set: &SeriesSet, series: usize, from: i64, to: i64) -> Covariates {
+    let known = set.covariates.known.iter().enumerate().map(|(at, column)| Covariate {
+        column: column.column.clone(),
+        levels: column.levels.clone(),
+        values: vec![(from..to).map(|index| set.known_at(at, series, index)).collect()],
+    });
+    let fixed = set.covariates.fixed.iter().map(|column| Covariate {
+        column: column.column.clone(),
+        levels: column.levels.clone(),
+        values: vec![column.values[series]],
+    });
+    Covariates {
+        known: known.collect(),
+        fixed: fixed.collect(),
+        given: vec![(from..to).map(|index| set.is_given(series, index)).collect()],
     }
 }

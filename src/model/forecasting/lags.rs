@@ -45,7 +45,7 @@ impl History {
     }
 
     /// The mean of the `length` values before a place.
-    fn mean(&self, before: usize, length: usize) -> f64 {
+    pub(super) fn mean(&self, before: usize, length: usize) -> f64 {
         (self.sums[before] - self.sums[before - length]) / length as f64
     }
 }

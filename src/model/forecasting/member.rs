@@ -12,10 +12,13 @@ use super::logs;
 use super::net::{self, LEVELS, MEDIAN, Net};
 use super::nets::WindowNet;
 use super::theta::theta;
+use super::trees::{StepReader, Steps};
 use super::window::{Scale, Window, filled};
 use crate::data::SeriesSet;
 use crate::engine::{Batch, Parameters, Scorer};
 use crate::error::{Error, Result};
+use crate::model::boosted;
+use crate::trees;
 
 /// `[levels − 1, horizon]`: how far from the forecast each level but the median lies, in units of
 /// the window's mean change from season to season.
@@ -67,6 +70,8 @@ pub(crate) enum Body {
     Ets { look_back: usize, series: Vec<Vec<String>>, forms: Vec<ets::Form> },
     /// A net over the window, trained in steps.
     Net { look_back: usize, scale: Scale, net: WindowNet },
+    /// Boosted trees over what is read of each step, and how they were grown.
+    Trees { reader: StepReader, settings: trees::Settings, seed: u64, rounds: usize },
 }
 
 /// A ridge solution and how much it counts in the map that several were mixed to.
@@ -114,6 +119,10 @@ enum Point {
         rows: BTreeMap<Vec<String>, usize>,
         smoothers: Vec<(ets::Form, Smoothing)>,
     },
+    Trees {
+        reader: StepReader,
+        trees: trees::Model,
+    },
 }
 
 /// What a member says of a forecast: the values of all levels at each step.
@@ -129,7 +138,15 @@ impl Body {
             }
             Self::Linear { look_back, .. } | Self::Net { look_back, .. } => *look_back,
             Self::SeasonalRegression { lags, .. } => lags.reach().max(band_reach(season)),
+            Self::Trees { reader, .. } => reader.reach().max(band_reach(season)),
         }
+    }
+}
+
+impl Body {
+    /// Whether covariates are read beside the values of a series.
+    pub(crate) fn reads_covariates(&self) -> bool {
+        matches!(self, Self::Trees { .. })
     }
 }
 
@@ -200,6 +217,16 @@ impl Member {
                         .zip(parameters.chunks_exact(4).map(smoothing))
                         .collect(),
                 }
+            }
+            Body::Trees { reader, .. } => {
+                let own = weights.iter().filter_map(|(name, tensor)| {
+                    Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
+                });
+                let trees = boosted::from_weights(&own.collect())?;
+                if reader.season == 0 || trees.outputs() != 1 {
+                    return Err(contradiction());
+                }
+                Point::Trees { reader: reader.clone(), trees }
             }
             Body::SeasonalRegression { lags, series } => {
                 let sound = lags.season > 0
@@ -306,6 +333,16 @@ impl Member {
                 let row = rows.get(&set.keys[series]).copied().unwrap_or(rows.len());
                 let (form, by) = smoothers[row];
                 Smoothed::new(&values, self.season).forecast(form, by, self.horizon)
+            }
+            Point::Trees { reader, trees } => {
+                let mut rows = Steps::default();
+                let base = reader.push(set, (series, index), self.horizon, &mut rows)?;
+                let added = trees.predict(&rows.into_columns().as_columns()).ok()?;
+                base.values
+                    .iter()
+                    .zip(added)
+                    .map(|(value, more)| value + base.unit * more)
+                    .collect()
             }
             Point::Seasonal { lags, rows, coefficients } => {
                 let history = History::new(filled(set, series, index, lags.reach(), self.season)?);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::closed::{Fitted, model_of};
 use super::prepared::Prepared;
 use super::windows::{Judged, judged};
-use super::{ets, ridge, seasonal_regression};
+use super::{ets, ridge, seasonal_regression, trees};
 use crate::error::Result;
 use crate::model::ForecastingModel;
 use crate::model::forecasting::{Body, LEVELS, Levels, MEDIAN, MemberSpec, Scale};
@@ -47,6 +47,11 @@ impl<'a> Bench<'a> {
             Body::SeasonalRegression { .. } => Some(seasonal_regression::fit(prepared, ends)?.0),
             Body::Ets { forms, .. } => Some(ets::fit(prepared, ends, Some(forms))?),
             Body::Linear { terms, .. } if terms.is_empty() => None,
+            Body::Trees { reader, settings, seed, rounds } => {
+                let (reader, settings) = (reader.clone(), settings.clone());
+                let grown = trees::Grown { reader, settings, seed: *seed, rounds: *rounds };
+                Some(trees::fit(prepared, ends, grown)?)
+            }
             Body::Linear { look_back, scale, terms } => {
                 let shape = prepared.shape(*look_back, *scale);
                 Some(ridge::fit(prepared, ends, &shape, terms.clone())?)
@@ -59,7 +64,8 @@ impl<'a> Bench<'a> {
 pub(super) fn is_closed(body: &Body) -> bool {
     match body {
         Body::Linear { terms, .. } => !terms.is_empty(),
-        body => !matches!(body, Body::Net { .. }),
+        // Where they stop was chosen on validation.
+        body => !matches!(body, Body::Net { .. } | Body::Trees { .. }),
     }
 }
 

@@ -47,6 +47,8 @@ pub(super) struct Prepared {
     pub judged: Vec<Judged>,
     /// What the seasonal naive forecast reaches on them.
     pub reference: Points,
+    /// The effects, ready to be put in.
+    ready: Option<Effects>,
     /// The description of a model, without its members.
     pub spec: Spec,
 }
@@ -82,10 +84,12 @@ impl Prepared {
         let readings = Readings::fit(&train);
         let lag = long.filter(|long| is_long_enough(&train, *long)).unwrap_or(season);
         let effects = effects::fit(&observed, &ends, &readings, lag, season)?;
-        let set = match &effects {
-            Some(found) => {
-                Effects::new(&found.spec, &readings, &found.weights)?.taken_out(&observed)
-            }
+        let ready = match &effects {
+            Some(found) => Some(Effects::new(&found.spec, &readings, &found.weights)?),
+            None => None,
+        };
+        let set = match &ready {
+            Some(effects) => effects.taken_out(&observed),
             None => observed.clone(),
         };
         let shape = Shape { look_back: season, horizon, season, scale: Scale::Change };
@@ -135,6 +139,7 @@ impl Prepared {
             wanted,
             judged,
             reference,
+            ready,
             spec,
         })
     }
@@ -155,10 +160,11 @@ impl Prepared {
             ends: self.ends.clone(),
             loss: if self.loss == Loss::Squared { Loss::Squared } else { Loss::Logs },
             logs: Some(lowest),
+            ready: None,
             wanted: None,
             judged,
             reference,
-            spec: self.spec.clone(),
+            spec: Spec { effects: None, ..self.spec.clone() },
             ..*self
         })
     }
@@ -182,6 +188,13 @@ impl Prepared {
                     .expect("what is judged has observations before it")
             })
             .collect()
+    }
+
+    /// Puts what covariates add into what members say of a judged forecast.
+    pub(super) fn put_in(&self, judged: &Judged, said: &mut Levels) {
+        if let Some(effects) = &self.ready {
+            effects.put_in(&self.observed, judged.series, judged.origin, said);
+        }
     }
 
     /// What the user should know of the covariates.

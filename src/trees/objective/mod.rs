@@ -7,25 +7,15 @@ use crate::error::{Error, Result};
 
 mod binary;
 mod lambda_rank;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for amounts, which no task trains trees for yet")
-)]
 mod quantile;
 mod softmax;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for amounts, which no task trains trees for yet")
-)]
 mod squared;
 
 pub(crate) use binary::Binary;
 pub(crate) use lambda_rank::LambdaRank;
-#[cfg(test)]
 pub(crate) use quantile::Quantile;
 pub(crate) use softmax::Softmax;
 pub(super) use softmax::softmax;
-#[cfg(test)]
 pub(crate) use squared::Squared;
 
 use super::model::Link;

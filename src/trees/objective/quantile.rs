@@ -3,17 +3,20 @@
 //! Its second derivative is zero, so trees are grown as if it were one, and their leaves then answer with the quantile
 //! of what is left over in them (Friedman, Greedy Function Approximation, 2001, algorithm 3).
 
+use std::borrow::Cow;
+
 use super::{Link, Objective, Slope, check_targets, fill, mean_over};
 use crate::error::{Error, Result};
 
 pub(crate) struct Quantile<'a> {
-    targets: &'a [f64],
+    targets: Cow<'a, [f64]>,
     level: f64,
 }
 
 impl<'a> Quantile<'a> {
-    pub(crate) fn new(targets: &'a [f64], level: f64) -> Result<Self> {
-        check_targets(targets)?;
+    pub(crate) fn new(targets: impl Into<Cow<'a, [f64]>>, level: f64) -> Result<Self> {
+        let targets = targets.into();
+        check_targets(&targets)?;
         if level > 0.0 && level < 1.0 {
             return Ok(Self { targets, level });
         }

@@ -1,15 +1,18 @@
 //! Half the squared error; the score is the mean.
 
+use std::borrow::Cow;
+
 use super::{Link, Objective, Slope, check_targets, fill, mean_over};
 use crate::error::Result;
 
 pub(crate) struct Squared<'a> {
-    targets: &'a [f64],
+    targets: Cow<'a, [f64]>,
 }
 
 impl<'a> Squared<'a> {
-    pub(crate) fn new(targets: &'a [f64]) -> Result<Self> {
-        check_targets(targets)?;
+    pub(crate) fn new(targets: impl Into<Cow<'a, [f64]>>) -> Result<Self> {
+        let targets = targets.into();
+        check_targets(&targets)?;
         Ok(Self { targets })
     }
 }

@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod course;
+mod covariates;
 mod data_check;
 mod data_cache;
 mod doctor;
