@@ -1,7 +1,7 @@
 //! The compute engine: nets as lists of steps, each with a fast CPU form and a plain twin.
 //!
-//! On the CPU a whole net is one candle `CustomOp`: the rows of a batch are cut into shards of a
-//! fixed size, each goes forward and backward on one core, and the shards' gradients are added in a
+//! On the CPU a whole net is one candle `CustomOp`: the rows of a batch are cut into shards where
+//! the batch alone says, each goes forward and backward on one core, and the shards' gradients are added in a
 //! fixed order; so the answer has the same bits on any number of threads. On CUDA and Metal, and
 //! where the switch says so, the same steps run as plain candle tensors.
 
