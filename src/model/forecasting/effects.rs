@@ -30,6 +30,9 @@ pub(crate) struct EffectSpec {
     /// The series that have coefficients of their own.
     pub series: Vec<Vec<String>>,
     pub season: usize,
+    /// Whether training saw values of zero: what leaves next to nothing then leaves nothing.
+    #[serde(default)]
+    pub has_zeros: bool,
 }
 
 /// How an effect acts.
@@ -235,6 +238,7 @@ impl Effects {
             for value in values {
                 *value = match self.spec.form {
                     Form::Sum => *value + size * sum,
+                    Form::Product if self.spec.has_zeros && sum < NOTHING_LEFT.ln() => 0.0,
                     Form::Product => *value * sum.exp(),
                 };
             }

@@ -171,6 +171,31 @@ fn covariates_that_mean_nothing_do_no_harm_and_are_named() {
 }
 
 #[test]
+fn a_shop_that_is_known_to_be_closed_sells_nothing_and_is_no_dent_in_its_history() {
+    let mut days = days(6);
+    for day in &mut days {
+        let is_closed = (day.day * 7 + day.shop as i64) % 19 == 0;
+        day.event = is_closed.then_some("closed");
+        // Only then, so that nothing but closing is learned.
+        (day.promo, day.price) = (false, 10.0);
+        let usual = [1.0, 0.9, 1.1, 1.0, 1.3, 1.6, 0.6][day.day as usize % 7];
+        day.sales =
+            if is_closed { 0.0 } else { 50.0 * usual * (1.0 + (day.day % 11) as f64 / 50.0) };
+    }
+    let model = model(&days, &told(), &["seasonal-naive", "seasonal-regression"]);
+    let set = model.series(&[&sales(&days)]).unwrap();
+    let said = model.forecast(&set, &origins()).unwrap();
+    let mut closed = 0;
+    for row in 0..said.point.len() {
+        let came = set.at(said.series[row], said.cutoff[row] + said.step[row] as i64);
+        closed += usize::from(came == 0.0);
+        assert_eq!(said.point[row] == 0.0, came == 0.0);
+        assert!(came == 0.0 || (said.point[row] - came).abs() < 0.3 * came, "{row}");
+    }
+    assert!(closed > 2, "{closed}");
+}
+
+#[test]
 fn only_covariates_within_the_horizon_and_values_before_it_are_read() {
     let days = days(3);
     let model = model(&days, &told(), &KINDS);

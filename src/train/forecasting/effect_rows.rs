@@ -27,6 +27,8 @@ pub(super) struct Rows {
     pub width: usize,
     /// Whether all values are zero or more, and effects can be factors.
     pub can_multiply: bool,
+    /// Whether some values are zero.
+    pub has_zeros: bool,
     pub series: Vec<usize>,
     pub blocks: Vec<usize>,
     terms: Vec<f64>,
@@ -83,6 +85,7 @@ impl Rows {
             rows.series.extend(std::iter::repeat_n(series, points.len()));
             rows.can_multiply &=
                 points.iter().all(|point| point.value >= 0.0 && point.around >= 0.0);
+            rows.has_zeros |= points.iter().any(|point| point.value == 0.0);
             rows.terms.extend(terms);
             rows.points.extend(points);
         }

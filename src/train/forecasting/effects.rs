@@ -111,6 +111,7 @@ pub(super) fn fit(
             terms: taken.iter().map(|&at| terms[at].clone()).collect(),
             series,
             season,
+            has_zeros: rows.has_zeros,
         },
     }))
 }
