@@ -19,7 +19,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-pub(super) use self::checks::check_target;
+pub(super) use self::checks::{check_target, unseen_class};
 pub(super) use self::divide::divide;
 pub(super) use self::roles::{check_settings, kinds};
 

@@ -162,19 +162,30 @@ fn check_classes(known: &Column, test: &Table, column: &Column) -> Result<()> {
         return Ok(());
     };
     let row = texts.codes.iter().position(|&other| other as usize == code).unwrap_or(0);
-    let class = &texts.levels[code];
+    let place = test.describe_row(row);
+    Err(unseen_class(&place, &column.name, &texts.levels[code], known.levels.iter()))
+}
+
+/// A class of the test data that training never saw; `place` is its row.
+pub(in crate::data) fn unseen_class<'a>(
+    place: &str,
+    label: &str,
+    class: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Error {
     let error = Error::user(format!(
-        "{} column `{}`: the class `{class}` is in no row of the training data",
-        test.describe_row(row),
-        column.name
+        "{place} column `{label}`: the class `{class}` is in no row of the training data"
     ));
-    Err(match closest(class, known.levels.iter()) {
+    // A number that looks like another one is no misspelling of it.
+    let near = closest(class, known).filter(|_| class.parse::<f64>().is_err());
+    match near {
         Some(near) => {
             error.hint(format!("did it mean `{near}`? write classes alike in both files"))
         }
         None => error.hint("a model can't say a class that it never saw: leave these rows out"),
-    })
+    }
 }
+
 /// Covariates are numbers, names or truths.
 pub(super) fn check_covariates(settings: &DataSettings, train: &Table) -> Result<()> {
     let known = settings.known_future.iter().map(|name| ("known_future", name));
@@ -246,4 +257,23 @@ fn check_sequel(
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_may_be_misspelt_but_a_number_is_another_class() {
+        let hint = |class, known: [&'static str; 2]| {
+            let error = unseen_class("test.csv row 2", "grade", class, known);
+            error.hint_text().map(ToOwned::to_owned)
+        };
+        assert_eq!(
+            hint("Yes", ["yes", "no"]).as_deref(),
+            Some("did it mean `yes`? write classes alike in both files")
+        );
+        let never = "a model can't say a class that it never saw: leave these rows out";
+        assert_eq!(hint("24", ["2", "4"]).as_deref(), Some(never));
+    }
 }

@@ -15,14 +15,14 @@ use rayon::prelude::*;
 use super::{Lots, Role, StreamRows};
 use crate::data::cache::{About, Kept};
 use crate::data::cells::{self, Missing};
-use crate::data::load::{LoadRequest, check_settings, kinds};
+use crate::data::load::{LoadRequest, check_settings, kinds, unseen_class};
 use crate::data::parts::{Chunk, Passed, each_chunk};
 use crate::data::raw::RawTable;
 use crate::data::read::{Gathered, Kinds, Reading};
 use crate::data::storage::{Local, Storage as _};
 use crate::data::table::{MISSING, Origin, no_column};
 use crate::data::{Dictionary, ReadOptions, Source, Values};
-use crate::error::{Error, Result, closest};
+use crate::error::{Error, Result};
 use crate::sys::files;
 use crate::sys::random::{Purpose, numbers};
 
@@ -339,16 +339,8 @@ fn look_at_test(
         let is_new = |level: &&str| !classes.contains_key(*level);
         let Some(class) = labels.levels.iter().find(is_new) else { return Ok(()) };
         let row = (0..chunk.raw.rows).find(|&row| labels.get(row) == Some(class)).unwrap_or(0);
-        let error = Error::user(format!(
-            "{} column `{label}`: the class `{class}` is in no row of the training data",
-            chunk.origin().describe(row)
-        ));
-        Err(match closest(class, classes.keys().map(String::as_str)) {
-            Some(near) => {
-                error.hint(format!("did it mean `{near}`? write classes alike in both files"))
-            }
-            None => error.hint("a model can't say a class that it never saw: leave these rows out"),
-        })
+        let place = chunk.origin().describe(row);
+        Err(unseen_class(&place, label, class, classes.keys().map(String::as_str)))
     };
     let mut reading = Reading::new(options, false, &decide);
     each_chunk(storage, Path::new(name), &mut reading, &|name| name == label, &work, &mut Ok)
