@@ -4,7 +4,7 @@
 //! [`Heads`] is the arithmetic for one group of any number of tokens, on slices alone. The step has
 //! groups that are the rows of a batch, with as many tokens in each.
 
-use candle_core::D;
+use candle_core::{D, Tensor};
 
 use crate::engine::matmul::{View, multiply};
 use crate::engine::net::{NetBuilder, Step, Value};
@@ -94,6 +94,22 @@ impl Heads {
             multiply(&mut target[at(QUERY)..], inputs, adds, of_scores, keys);
             multiply(&mut target[at(KEY)..], inputs, adds, of_scores.transposed(), queries);
         }
+    }
+
+    /// What [`Self::attend`] makes, in plain tensors: from `[groups, tokens, inputs]` to `[groups, tokens, outputs]`.
+    pub(crate) fn plain(self, input: &Tensor) -> Result<Tensor> {
+        let (groups, tokens, _) = input.dims3()?;
+        // [3, groups, heads, tokens, width]
+        let parts = input.reshape((groups, tokens, 3, self.count, self.width))?;
+        let parts = parts.permute((2, 0, 3, 1, 4))?.contiguous()?;
+        let [queries, keys, values] = [parts.get(QUERY)?, parts.get(KEY)?, parts.get(VALUE)?];
+        let scores = queries.contiguous()?.matmul(&keys.transpose(2, 3)?.contiguous()?)?;
+        let scores = (scores * f64::from(self.scale()))?;
+        // The largest is a shift that changes nothing, slopes included.
+        let powers = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
+        let shares = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
+        let made = shares.matmul(&values.contiguous()?)?.transpose(1, 2)?.contiguous()?;
+        Ok(made.reshape((groups, tokens, self.outputs()))?)
     }
 
     fn tokens(self, input: &[f32]) -> usize {
@@ -222,18 +238,9 @@ impl Step for Attention {
     }
 
     fn plain(&self, plain: &mut Plain<'_>) -> Result<()> {
-        let Heads { count, width } = self.heads;
         let (rows, tokens) = (plain.rows(), self.input.width / self.heads.inputs());
-        // [3, rows, heads, tokens, width]
-        let parts = plain.value(self.input)?.reshape((rows, tokens, 3, count, width))?;
-        let parts = parts.permute((2, 0, 3, 1, 4))?.contiguous()?;
-        let [queries, keys, values] = [parts.get(QUERY)?, parts.get(KEY)?, parts.get(VALUE)?];
-        let scores = queries.contiguous()?.matmul(&keys.transpose(2, 3)?.contiguous()?)?;
-        let scores = (scores * f64::from(self.heads.scale()))?;
-        // The largest is a shift that changes nothing, slopes included.
-        let powers = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
-        let shares = powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?;
-        let made = shares.matmul(&values.contiguous()?)?.transpose(1, 2)?.contiguous()?;
+        let groups = plain.value(self.input)?.reshape((rows, tokens, self.heads.inputs()))?;
+        let made = self.heads.plain(&groups)?;
         plain.put(self.output, made.reshape((rows, self.output.width))?);
         Ok(())
     }

@@ -3,8 +3,7 @@
 //!
 //! Rows have no place in their group, so that other orders of them give the same answers in that order.
 
-use candle_core::{D, Tensor};
-use candle_nn::ops::softmax;
+use candle_core::Tensor;
 
 use super::attention::{Heads, Scratch};
 use crate::engine::net::{NetBuilder, Step, Value};
@@ -28,21 +27,6 @@ impl NetBuilder {
         self.look_at_groups();
         self.step(Together { input, output, heads });
         output
-    }
-}
-
-impl Together {
-    /// `softmax(QKᵀ/√width)·V` of every head, for the rows of one group.
-    fn plain_group(&self, input: &Tensor) -> Result<Tensor> {
-        let Heads { count, width } = self.heads;
-        let rows = input.dim(0)?;
-        // [query, key and value, heads, rows, width]
-        let parts = input.reshape((rows, 3, count, width))?.permute((1, 2, 0, 3))?.contiguous()?;
-        let [queries, keys, values] = [parts.get(0)?, parts.get(1)?, parts.get(2)?];
-        let scores = queries.matmul(&keys.transpose(1, 2)?.contiguous()?)?;
-        let shares = softmax(&(scores / (width as f64).sqrt())?, D::Minus1)?;
-        let taken = shares.matmul(&values)?.transpose(0, 1)?.contiguous()?;
-        Ok(taken.reshape((rows, self.output.width))?)
     }
 }
 
@@ -80,7 +64,8 @@ impl Step for Together {
         let mut start = 0;
         let mut parts = Vec::new();
         for &end in plain.ends() {
-            parts.push(self.plain_group(&input.narrow(0, start, end - start)?)?);
+            let group = input.narrow(0, start, end - start)?.unsqueeze(0)?;
+            parts.push(self.heads.plain(&group)?.squeeze(0)?);
             start = end;
         }
         plain.put(self.output, Tensor::cat(&parts, 0)?);
