@@ -176,8 +176,9 @@ fn assignment(key: &str, value: &str) -> Result<Table> {
     let bare: Option<Table> = toml::from_str(&format!("{key} = {value}")).ok();
     // A bare value that spills over into a second line of TOML would set other keys too.
     let one_line = !value.contains(['\n', '\r']);
-    let is_text = value.starts_with(['"', '\'']);
-    bare.filter(|table| one_line && (is_text || !Known::of_project().wants_text(table)))
+    // Quotes say that it is text, a bracket that it is a list, of which some keys take one or many.
+    let is_plain = value.starts_with(['"', '\'', '[']);
+    bare.filter(|table| one_line && (is_plain || !Known::of_project().wants_text(table)))
         .map_or_else(|| toml::from_str(&format!("{key} = {quoted}")), Ok)
         .map_err(|_| {
             Error::usage(format!("`{key}` is not a key"))
@@ -297,6 +298,14 @@ mod tests {
         assert_eq!(layers.table["data"]["target"].as_str(), Some("2020"));
         assert_eq!(layers.table["data"]["horizon"].as_integer(), Some(28));
         assert_eq!(layers.table["data"]["test"].as_str(), Some("x"));
+    }
+
+    #[test]
+    fn a_list_is_a_list_where_one_name_would_do() {
+        let layers = layers(&["data.known_future=[\"promo\", \"price\"]", "data.series=store"]);
+        let names = layers.table["data"]["known_future"].as_array().map(Vec::len);
+        assert_eq!(names, Some(2));
+        assert_eq!(layers.table["data"]["series"].as_str(), Some("store"));
     }
 
     #[test]

@@ -90,7 +90,9 @@ pub(crate) struct Finished {
     pub valid: Vec<(String, f64)>,
     /// Absent where there was nothing to choose and nothing to compare with.
     pub choice: Option<Choice>,
-    /// What the user should know of the choice.
+    /// That the model loses to its own baseline, where it does.
+    pub warning: Option<String>,
+    /// What the user should know of the choice besides.
     pub notices: Vec<String>,
 }
 

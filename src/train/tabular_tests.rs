@@ -212,7 +212,7 @@ fn a_blend_of_rankers_says_what_it_is_made_of() {
     let weights: f64 = choice.members.iter().map(|member| member.weight).sum();
     assert!((weights - 1.0).abs() < 1e-12);
     assert_eq!(choice.baselines[0].0, "best_feature");
-    assert!(first.notices.is_empty() && choice.lost_to().is_none(), "{:?}", first.notices);
+    assert!(first.warning.is_none() && choice.lost_to().is_none(), "{:?}", first.warning);
 
     let score = |model: &Model| {
         let Model::Ranking(model) = model else { unreachable!() };
@@ -248,7 +248,7 @@ fn rankers_of_all_folds_answer_together() {
     assert_eq!(Some(choice), second.choice.as_ref());
     let parts: Vec<&str> = choice.members.iter().map(|member| member.part.as_str()).collect();
     assert_eq!(parts, ["trees", "mlp"]);
-    assert!(first.notices.is_empty() && choice.value > choice.baselines[0].1);
+    assert!(first.warning.is_none() && choice.value > choice.baselines[0].1);
     let (Model::Ranking(model), Model::Ranking(other)) = (&first.model, &second.model) else {
         unreachable!()
     };
@@ -323,8 +323,8 @@ fn a_ranker_that_loses_to_one_feature_says_so() {
     let finished = trained(Task::Ranking, &dataset, &settings, told, 7, 1);
     let choice = finished.choice.unwrap();
     // By luck the noise may have taught the right order, and then there is nothing to say.
-    assert_eq!(finished.notices.len(), usize::from(choice.value < choice.baselines[0].1));
-    assert!(choice.lost_to().is_none_or(|_| finished.notices[0].contains("best_feature 1.0000")));
+    assert_eq!(finished.warning.is_some(), choice.value < choice.baselines[0].1);
+    assert!(finished.warning.is_none_or(|warning| warning.contains("best_feature 1.0000")));
 }
 
 /// Rows of a query need not lie side by side.

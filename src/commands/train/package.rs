@@ -21,9 +21,12 @@ impl Training<'_> {
         finished: Finished,
         ui: &Ui,
     ) -> Result<TrainOutcome> {
-        let Finished { model, valid, choice, notices } = finished;
+        let Finished { model, valid, choice, warning, notices } = finished;
         for notice in &notices {
-            ui.warn(notice);
+            ui.note(notice);
+        }
+        if let Some(warning) = &warning {
+            ui.warn(warning);
         }
         let manifest = &mut run.manifest;
         manifest.valid = valid;

@@ -52,11 +52,10 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     }
     let metric = if counted.is_some() { WEIGHTED } else { "logloss" };
     let choice = Choice { metric: metric.into(), value: loss(&together), members, baselines };
-    let notices = choice.lost_to().map(|(name, value)| {
+    let warning = choice.lost_to().map(|(name, value)| {
         let own = choice.value;
         format!("the model loses to its own baseline on the validation rows: {metric} {own:.4}, {name} {value:.4}")
     });
-    let notices = notices.into_iter().collect();
 
     let count = rounds.len() as f64;
     let mut named = Vec::new();
@@ -75,7 +74,8 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     model.spec.prior =
         shares(&class_indices(&learned, &request.data.target, model.classes())?, classes);
     let model = model.with_baseline(logistic)?.with_conformal(conformal)?;
-    Ok(Finished { model: Model::Classification(model), valid, choice: Some(choice), notices })
+    let (model, notices) = (Model::Classification(model), Vec::new());
+    Ok(Finished { model, valid, choice: Some(choice), warning, notices })
 }
 
 /// The threshold that `model.threshold` asks for.

@@ -58,14 +58,14 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     if judgement.origins > 1 {
         notices.push(format!("parts are compared at {} origins", judgement.origins));
     }
-    notices.extend(choice.lost_to().map(|(name, best)| {
+    let warning = choice.lost_to().map(|(name, best)| {
         format!(
             "the model loses to the {} forecast on validation: its error is {:.3} of seasonal naive's, the baseline's {best:.3}",
             name.replace('_', " "), choice.value
         )
-    }));
+    });
     let choice = Some(choice);
-    Ok(Finished { model: Model::Forecasting(model), valid, choice, notices })
+    Ok(Finished { model: Model::Forecasting(model), valid, choice, warning, notices })
 }
 
 /// The one member of a part.

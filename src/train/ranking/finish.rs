@@ -49,15 +49,15 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let together = said.together(&weights);
     let value = average(&said.by_query(&together)?);
     let choice = Choice { metric: "ndcg".into(), value, members, baselines };
-    let notices = choice.lost_to().map(|(name, value)| {
+    let warning = choice.lost_to().map(|(name, value)| {
         format!(
             "the model loses to its own baseline on the validation queries: ndcg {:.4}, {name} {value:.4}",
             choice.value
         )
     });
-    let notices = notices.into_iter().collect();
     let valid = measured(&said.relevance, &together, &said.queries).metrics;
-    Ok(Finished { model: Model::Ranking(model), valid, choice: Some(choice), notices })
+    let (model, notices) = (Model::Ranking(model), Vec::new());
+    Ok(Finished { model, valid, choice: Some(choice), warning, notices })
 }
 
 fn model_of(part: &Trained) -> Result<&RankingModel> {
