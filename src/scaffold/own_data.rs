@@ -1,5 +1,5 @@
 //! A project around the user's own data: which task it is, which columns are meant, which types are in
-//! doubt ([`doubt`]), and what a model has to reach to be better than guessing ([`gate`]).
+//! doubt ([`mod@doubt`]), and what a model has to reach to be better than guessing ([`mod@gate`]).
 
 mod doubt;
 mod gate;
