@@ -5,9 +5,9 @@ mod nets;
 use candle_core::Device;
 
 use crate::data::series::tests::{column, dictionary, long, settings, table};
-use crate::data::{DataSettings, Dataset, Table, Values};
+use crate::data::{DataSettings, Dataset, SeriesSet, Table, Values};
 use crate::error::Result;
-use crate::model::{Example, ForecastingModel, Model};
+use crate::model::{Example, ForecastingModel, Forecasts, Model};
 use crate::sys::random::{Purpose, stream};
 use crate::train::adamw::{AdamW, Moments};
 use crate::train::checkpoint::Progress;
@@ -342,23 +342,30 @@ fn every_closed_form_forecasts_from_the_past_alone_and_the_same_when_saved() {
         assert_eq!((learner.steps_per_epoch(), learner.most()), (Some(0), Some((1, 1))));
         let model = forecaster(learner.model().unwrap());
         let set = model.series(&[&long(&rows)]).unwrap();
-        let origins = [(0, 120), (1, 150), (2, 151), (1, 42)];
-        let forecasts = model.forecast(&set, &origins).unwrap();
-        let mut later = set.clone();
-        for (series, origin) in [(0, 120), (1, 150), (2, 151)] {
-            let from = (origin - set.start[series]) as usize;
-            later.values[series][from..].fill(-1e9);
-        }
-        assert_eq!(forecasts, model.forecast(&later, &origins).unwrap(), "{kind}");
+        let forecasts = from_the_past_alone(&model, &set, kind);
         let all = forecasts.quantiles.iter().flatten().chain(&forecasts.point);
         assert!(all.into_iter().all(|value| value.is_finite() && *value >= 0.0), "{kind}");
         for pair in forecasts.quantiles.windows(2) {
             assert!(pair[0].iter().zip(&pair[1]).all(|(low, high)| low <= high), "{kind}");
         }
-        let spec = serde_json::from_str(&serde_json::to_string(&model.spec).unwrap()).unwrap();
-        let again = ForecastingModel::new(spec, model.weights.clone(), &Device::Cpu).unwrap();
-        assert_eq!(again.forecast(&set, &origins).unwrap(), forecasts, "{kind}");
     }
+}
+
+/// Forecasts of a model, which are the same whatever came later, and when it is saved.
+fn from_the_past_alone(model: &ForecastingModel, set: &SeriesSet, kind: &str) -> Forecasts {
+    let origins = [(0, 120), (1, 150), (2, 151), (1, 42)];
+    let forecasts = model.forecast(set, &origins).unwrap();
+    let mut later = set.clone();
+    for (series, origin) in &origins[..3] {
+        let from = (origin - set.start[*series]) as usize;
+        later.values[*series][from..].fill(-1e9);
+    }
+    assert_eq!(forecasts, model.forecast(&later, &origins).unwrap(), "{kind}");
+    let spec = serde_json::from_str(&serde_json::to_string(&model.spec).unwrap()).unwrap();
+    let again = ForecastingModel::new(spec, model.weights.clone(), &Device::Cpu).unwrap();
+    assert_eq!(again.spec, model.spec, "{kind}");
+    assert_eq!(again.forecast(set, &origins).unwrap(), forecasts, "{kind}");
+    forecasts
 }
 
 #[test]

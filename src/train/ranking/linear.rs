@@ -1,26 +1,25 @@
 //! `linear`: a score that is a sum over a row's features, a weight for each number, one for each name.
 
 use super::loss::RankLoss;
-use super::net::{NetLearner, Recipe};
+use super::net;
 use crate::error::Result;
+use crate::model::ModelSettings;
 use crate::model::nets::{Body, NetSettings};
-use crate::train::estimator::{Estimator, Request};
-use crate::train::learner::Learner;
+use crate::train::estimator::Estimator;
 
 pub(super) const ESTIMATOR: Estimator = Estimator {
     kind: "linear",
     about: "a sum over a row's features",
     keys: &["loss"],
-    check: |model| RankLoss::take(model).map(drop),
-    build,
+    check: |model| settings(model).map(drop),
+    build: |request| net::learner(request, settings(request.model)?, 1e-2),
     descends: true,
     cpu_only: false,
 };
 
-fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
-    let (loss, _) = RankLoss::take(request.model)?;
+fn settings(model: &ModelSettings) -> Result<(RankLoss, NetSettings)> {
+    let (loss, _) = RankLoss::take(model)?;
     // A net without a hidden layer, to which a name is one number.
     let net = NetSettings { embedding: 1, ..NetSettings::of(Body::Mlp { hidden: vec![] }) };
-    let recipe = Recipe { loss, learning_rate: 1e-2, weight_decay: 0.1 };
-    Ok(Box::new(NetLearner::new(request, &net, &recipe)?))
+    Ok((loss, net))
 }

@@ -1,28 +1,21 @@
 //! `mlp`: several small multilayer perceptrons side by side, over the features of each row.
 
 use super::loss::RankLoss;
-use super::net::{NetLearner, Recipe};
+use super::net;
 use crate::error::Result;
 use crate::model::ModelSettings;
 use crate::model::nets::{Body, NetSettings};
-use crate::train::estimator::{Estimator, Request};
-use crate::train::learner::Learner;
+use crate::train::estimator::Estimator;
 
 pub(super) const ESTIMATOR: Estimator = Estimator {
     kind: "mlp",
     about: "small neural nets side by side, averaged",
     keys: &NetSettings::keys_and("loss"),
     check: |model| settings(model).map(drop),
-    build,
+    build: |request| net::learner(request, settings(request.model)?, 1e-3),
     descends: true,
     cpu_only: false,
 };
-
-fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
-    let (loss, net) = settings(request.model)?;
-    let recipe = Recipe { loss, learning_rate: 1e-3, weight_decay: 0.1 };
-    Ok(Box::new(NetLearner::new(request, &net, &recipe)?))
-}
 
 fn settings(model: &ModelSettings) -> Result<(RankLoss, NetSettings)> {
     let (loss, model) = RankLoss::take(model)?;

@@ -19,7 +19,7 @@ use crate::train::estimator::Request;
 use crate::train::learner::{Defaults, Learner, Validation};
 use crate::train::schedule::Schedule;
 
-pub(super) struct NetLearner {
+struct NetLearner {
     spec: Spec,
     net: TabularNet,
     schedule: Schedule,
@@ -33,28 +33,32 @@ pub(super) struct NetLearner {
     valid_rows: EncodedRows,
     valid_ends: Vec<usize>,
     learning_rate: f64,
-    weight_decay: f64,
 }
 
-/// How a net is trained where the project says nothing.
-pub(super) struct Recipe {
-    pub loss: RankLoss,
-    pub learning_rate: f64,
-    pub weight_decay: f64,
+/// The decay of weights where the project says nothing.
+const WEIGHT_DECAY: f64 = 0.1;
+
+/// The learner of a net; `learning_rate` is the one to use where the project says nothing.
+pub(super) fn learner(
+    request: &Request<'_>,
+    (loss, settings): (RankLoss, NetSettings),
+    learning_rate: f64,
+) -> Result<Box<dyn Learner>> {
+    Ok(Box::new(NetLearner::new(request, &settings, loss, learning_rate)?))
 }
 
 impl NetLearner {
-    pub(super) fn new(
+    fn new(
         request: &Request<'_>,
         settings: &NetSettings,
-        recipe: &Recipe,
+        loss: RankLoss,
+        learning_rate: f64,
     ) -> Result<Self> {
         let Request { seed, device, .. } = *request;
         let Prepared { spec, train, valid } = Prepared::new(request, settings.style())?;
         let shape = NetShape::new(&spec.features[0], settings, 1);
         let random = &mut stream(seed, Purpose::Init, 0);
         let net = TabularNet::init(&shape, settings, device, random)?;
-        let Recipe { loss, learning_rate, weight_decay } = *recipe;
         if shape.body.is_listwise() {
             check_lengths(&request.dataset.train, &train.by_query())?;
             check_lengths(&request.dataset.valid, &valid.by_query())?;
@@ -79,7 +83,6 @@ impl NetLearner {
             loss,
             valid,
             learning_rate,
-            weight_decay,
         })
     }
 }
@@ -107,8 +110,7 @@ impl Learner for NetLearner {
 
     fn defaults(&self) -> Defaults {
         let batch = (self.queries.len() / 16).next_power_of_two().clamp(4, 64);
-        let Self { learning_rate, weight_decay, .. } = *self;
-        Defaults { batch, learning_rate, weight_decay }
+        Defaults { batch, learning_rate: self.learning_rate, weight_decay: WEIGHT_DECAY }
     }
 
     fn schedule(&self) -> Schedule {

@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 
-use super::{dataset, fit_at, forecaster, learner_with, rows};
+use super::{dataset, fit_at, forecaster, from_the_past_alone, learner_with, rows};
 use crate::data::series::tests::{long, settings};
 use crate::data::{DataSettings, Dataset};
 use crate::engine::threads::with_threads;
@@ -55,19 +55,7 @@ fn every_net_beats_the_naive_from_the_past_alone_and_says_the_same_when_saved() 
         }
         let apart = forecasts.quantiles[8].iter().zip(&forecasts.quantiles[0]);
         assert!(apart.into_iter().all(|(high, low)| high > low), "{kind}: intervals have a width");
-
-        let origins = [(0, 120), (1, 150), (2, 151), (1, 42)];
-        let forecasts = model.forecast(&set, &origins).unwrap();
-        let mut later = set.clone();
-        for (series, origin) in [(0, 120), (1, 150), (2, 151)] {
-            let from = (origin - set.start[series]) as usize;
-            later.values[series][from..].fill(-1e9);
-        }
-        assert_eq!(forecasts, model.forecast(&later, &origins).unwrap(), "{kind}");
-        let spec = serde_json::from_str(&serde_json::to_string(&model.spec).unwrap()).unwrap();
-        let again = ForecastingModel::new(spec, model.weights.clone(), &Device::Cpu).unwrap();
-        assert_eq!(again.spec, model.spec);
-        assert_eq!(again.forecast(&set, &origins).unwrap(), forecasts, "{kind}");
+        from_the_past_alone(&model, &set, kind);
     }
 }
 
