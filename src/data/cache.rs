@@ -12,7 +12,7 @@ mod tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ const FORMAT: u32 = 1;
 
 /// What is read of less is there in no time.
 const SMALLEST: u64 = 4 << 20;
+
+/// A file that nobody has written to for so long has nobody who finishes it.
+const ABANDONED: Duration = Duration::from_hours(1);
 
 const NOT_KEPT: &str = "what was read is not kept for the next time";
 
@@ -167,6 +170,7 @@ impl Cache {
 
     /// Remove what was not used for longest until the rest is as small as it should be; never `kept`.
     pub(crate) fn make_room(&self, kept: &Path) {
+        self.sweep(SystemTime::now() - ABANDONED);
         let mut entries = self.entries();
         entries.sort_by(|a, b| a.used.cmp(&b.used).then_with(|| a.path.cmp(&b.path)));
         let mut total: u64 = entries.iter().map(|entry| entry.size).sum();
@@ -176,6 +180,17 @@ impl Cache {
             }
             if fs::remove_file(&entry.path).is_ok() {
                 total -= entry.size;
+            }
+        }
+    }
+
+    /// Remove what processes that were killed left unfinished before this moment.
+    fn sweep(&self, before: SystemTime) {
+        for found in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let is_pending = found.file_name().to_string_lossy().starts_with(files::PENDING);
+            let used = || found.metadata().and_then(|about| about.modified());
+            if is_pending && used().is_ok_and(|used| used < before) {
+                let _ = fs::remove_file(found.path());
             }
         }
     }

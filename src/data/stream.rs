@@ -116,6 +116,15 @@ fn stamps(storage: &Local, names: &Names<'_>) -> Result<Vec<Stamp>> {
     Ok(stamps)
 }
 
+/// An error where files are no longer what they were; `read` is the one that it names.
+fn unchanged(storage: &Local, names: &Names<'_>, before: &[Stamp], read: &Path) -> Result<()> {
+    if stamps(storage, names)? == before {
+        return Ok(());
+    }
+    Err(Error::file("read", read, "it was changed while it was read")
+        .hint("try again when nobody writes to it"))
+}
+
 /// The data of a project that is streamed. The tables of the answer are a sample of the rows that train and the rows
 /// that validate; those that test are read when they are asked for.
 pub(super) fn load(request: &LoadRequest<'_>) -> Result<Dataset> {
@@ -139,6 +148,8 @@ pub(super) fn load(request: &LoadRequest<'_>) -> Result<Dataset> {
         Some(kept) => kept,
         None => {
             let kept = survey::survey(request, &storage, &options)?;
+            // What was seen of a file that changed meanwhile is not what its digest says.
+            unchanged(&storage, &names, &stamps, Path::new(&settings.train))?;
             if let Some(cache) = cache {
                 cache.keep(&question, &kept, &mut notices);
             }
@@ -252,14 +263,10 @@ impl Stream {
         each_chunk(&self.storage, name, &mut reading, wanted, &work, &mut take)?;
         let names =
             Names { train: path(&self.train)?, test: self.test.as_deref().map(path).transpose()? };
-        if stamps(&self.storage, &names)? != self.stamps {
-            return Err(Error::file("read", name, "it was changed while it was read")
-                .hint("try again when nobody writes to it"));
-        }
-        Ok(())
+        unchanged(&self.storage, &names, &self.stamps, name)
     }
 
-    /// Where a file of what was made of the rows in this way belongs; absent where nothing is kept.
+    /// Where a file of what was made of the rows in this way belongs; absent without a project's folder.
     pub(crate) fn place_of(&self, how: &serde_json::Value) -> Option<PathBuf> {
         let cache = self.cache.as_ref()?;
         let digests: Vec<&str> = self.sources.iter().map(|source| source.sha256.as_str()).collect();

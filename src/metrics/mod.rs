@@ -46,7 +46,7 @@ pub(crate) use queries::ranked_queries;
 pub(crate) use rmse::rmse;
 pub(crate) use smape::smape;
 pub(crate) use top_class::top_classes;
-pub(crate) use wql::wql;
+pub(crate) use wql::{quantile_loss, wql};
 
 /// The mean of what is there; `None` of nothing, or where the mean is no finite number.
 pub(crate) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {

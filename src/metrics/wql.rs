@@ -8,17 +8,28 @@ use super::mean;
 /// `quantiles` has one column a level. `None` without levels, or where all targets are zero. Source:
 /// Salinas et al., DeepAR, 2020; as GluonTS's `mean_wQuantileLoss`.
 pub(crate) fn wql(actual: &[f64], levels: &[f64], quantiles: &[Vec<f64>]) -> Option<f64> {
+    let (loss, size) = quantile_loss(actual, levels, quantiles)?;
+    Some(loss / size).filter(|share| share.is_finite())
+}
+
+/// What [`wql`] divides by what, for targets that are looked at some at a time; `None` without levels.
+pub(crate) fn quantile_loss(
+    actual: &[f64],
+    levels: &[f64],
+    quantiles: &[Vec<f64>],
+) -> Option<(f64, f64)> {
     assert_eq!(levels.len(), quantiles.len());
     let size: f64 = actual.iter().map(|value| value.abs()).sum();
-    mean(levels.iter().zip(quantiles).map(|(&level, quantile)| {
+    let loss = mean(levels.iter().zip(quantiles).map(|(&level, quantile)| {
         assert_eq!(actual.len(), quantile.len());
         let loss = actual.iter().zip(quantile).map(|(actual, quantile)| {
             let over = actual - quantile;
             // `max` would hide a NaN.
             if over < 0.0 { (level - 1.0) * over } else { level * over }
         });
-        2.0 * loss.sum::<f64>() / size
-    }))
+        2.0 * loss.sum::<f64>()
+    }))?;
+    Some((loss, size))
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ pub(crate) const REGISTRY_TIMEOUT: &str = "MLX_REGISTRY_TIMEOUT";
 pub(crate) const CONFIG: &str = "MLX_CONFIG";
 /// The folder of what can be fetched again.
 pub(crate) const CACHE: &str = "MLX_CACHE";
-/// How large a project's folder of tables that needn't be read again may get, such as `20GB`; `0` keeps none.
+/// How large a project's folder of tables that needn't be read again may get, such as `20GB`; `0` keeps none but
+/// the rows of the last run that streamed them.
 pub(crate) const DATA_CACHE: &str = "MLX_DATA_CACHE";
 /// How much memory data may take, such as `8GB`, in place of what the system says is free.
 pub(crate) const MEMORY: &str = "MLX_MEMORY";

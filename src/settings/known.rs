@@ -44,25 +44,30 @@ impl Known {
         })
     }
 
-    /// Whether the key in this table holds text, so that `data.target=2020` names a column.
+    /// Whether the key in this table holds text, so that `data.target=2020` names a column. What is one or many
+    /// doesn't where it is given a list.
     pub(crate) fn wants_text(&self, table: &Table) -> bool {
-        let mut schema = resolve(&self.schema, &self.schema);
-        let mut table = table;
-        while let Some((key, value)) = table.iter().next() {
-            let Some(inner) = schema.get("properties").and_then(|properties| properties.get(key))
-            else {
-                return false;
-            };
-            schema = resolve(&self.schema, inner);
-            match value {
-                Value::Table(inner) => table = inner,
-                _ => break,
-            }
+        let Some((schema, value)) = self.place(table) else { return false };
+        if value.is_array() && takes_list(&self.schema, schema) {
+            return false;
         }
-        match schema.get("type") {
+        match resolve(&self.schema, schema).get("type") {
             Some(Json::String(name)) => name == "string",
             Some(Json::Array(names)) => names.iter().all(|name| name == "string" || name == "null"),
             _ => false,
+        }
+    }
+
+    /// The first value of a table and what the schema says of it.
+    fn place<'a>(&'a self, table: &'a Table) -> Option<(&'a Json, &'a Value)> {
+        let (mut schema, mut table) = (&self.schema, table);
+        loop {
+            let (key, value) = table.iter().next()?;
+            schema = resolve(&self.schema, schema).get("properties")?.get(key)?;
+            match value {
+                Value::Table(inner) => table = inner,
+                value => return Some((schema, value)),
+            }
         }
     }
 
@@ -107,11 +112,27 @@ fn collect(root: &Json, schema: &Json, prefix: &str, keys: &mut Vec<String>) {
     }
 }
 
+/// Whether a list is among what this may be.
+fn takes_list(root: &Json, schema: &Json) -> bool {
+    if let Some(options) = schema.get("anyOf").and_then(Json::as_array) {
+        return options.iter().any(|option| takes_list(root, option));
+    }
+    match schema.get("$ref") {
+        Some(_) => takes_list(root, referred(root, schema)),
+        None => schema.get("type") == Some(&Json::from("array")),
+    }
+}
+
+/// What a `$ref` stands for; a schema without one stands for itself.
+fn referred<'a>(root: &'a Json, schema: &'a Json) -> &'a Json {
+    let name = schema.get("$ref").and_then(Json::as_str);
+    name.map_or(schema, |name| &root["$defs"][name.trim_start_matches("#/$defs/")])
+}
+
 /// Follow `$ref`, and `anyOf` with null as schemars writes an `Option`.
 fn resolve<'a>(root: &'a Json, schema: &'a Json) -> &'a Json {
-    if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
-        let name = reference.trim_start_matches("#/$defs/");
-        return resolve(root, &root["$defs"][name]);
+    if schema.get("$ref").is_some() {
+        return resolve(root, referred(root, schema));
     }
     if let Some(options) = schema.get("anyOf").and_then(Json::as_array) {
         let inner = options.iter().find(|option| option.get("type") != Some(&Json::from("null")));

@@ -176,9 +176,8 @@ fn assignment(key: &str, value: &str) -> Result<Table> {
     let bare: Option<Table> = toml::from_str(&format!("{key} = {value}")).ok();
     // A bare value that spills over into a second line of TOML would set other keys too.
     let one_line = !value.contains(['\n', '\r']);
-    // Quotes say that it is text, a bracket that it is a list, of which some keys take one or many.
-    let is_plain = value.starts_with(['"', '\'', '[']);
-    bare.filter(|table| one_line && (is_plain || !Known::of_project().wants_text(table)))
+    let is_text = value.starts_with(['"', '\'']);
+    bare.filter(|table| one_line && (is_text || !Known::of_project().wants_text(table)))
         .map_or_else(|| toml::from_str(&format!("{key} = {quoted}")), Ok)
         .map_err(|_| {
             Error::usage(format!("`{key}` is not a key"))
@@ -306,6 +305,9 @@ mod tests {
         let names = layers.table["data"]["known_future"].as_array().map(Vec::len);
         assert_eq!(names, Some(2));
         assert_eq!(layers.table["data"]["series"].as_str(), Some("store"));
+        // Where one name alone will do it is one name.
+        let layers = self::layers(&["data.positive=[1]"]);
+        assert_eq!(layers.table["data"]["positive"].as_str(), Some("[1]"));
     }
 
     #[test]

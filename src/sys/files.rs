@@ -15,6 +15,9 @@ pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     file.finish()
 }
 
+/// How the names of files begin that are not finished: what a killed process leaves is known by it.
+pub(crate) const PENDING: &str = ".mlx-";
+
 /// A file that takes its place when it is finished; dropped before, it leaves nothing.
 pub(crate) struct Pending {
     file: tempfile::NamedTempFile,
@@ -25,7 +28,7 @@ impl Pending {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let folder = folder_of(path);
         let file = fs::create_dir_all(folder)
-            .and_then(|()| tempfile::Builder::new().prefix(".mlx-").tempfile_in(folder))
+            .and_then(|()| tempfile::Builder::new().prefix(PENDING).tempfile_in(folder))
             .map_err(|error| Error::io("write", path, &error))?;
         Ok(Self { file, path: path.to_owned() })
     }

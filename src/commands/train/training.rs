@@ -79,7 +79,8 @@ impl<'a> Training<'a> {
         let settings = &self.project.settings;
         let mut parts = Vec::new();
         for part in &self.course.parts {
-            let learner = self.course.learner(part, &self.dataset, &settings.data, &self.device)?;
+            let (learner, _) =
+                self.course.learner(part, &self.dataset, &settings.data, &self.device)?;
             let plan = self.limits.plan(part, learner.as_ref());
             let last_step =
                 self.limits.replay.as_ref().and_then(|replay| replay.get(&part.name)).copied();

@@ -4,6 +4,7 @@
 //! The description comes last, with its own digest behind it, so that an entry which was cut off has none. Pieces are
 //! as narrow as their values allow: a day is four bytes and not eight, a code of 200 levels is one.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -104,11 +105,11 @@ impl Bytes {
 pub(super) fn write(path: &Path, kept: &Kept, most_bytes: u64) -> Result<bool> {
     let failed = |error: io::Error| Error::io("write", path, &error);
     let mut file = Pending::create(path)?;
-    let mut at = 0;
+    let at = Cell::new(0);
     let mut place = |Bytes { bytes, sha256, kind }: Bytes| -> Result<Piece> {
         file.write_all(&bytes).map_err(failed)?;
-        let piece = Piece { at, size: bytes.len(), sha256, kind };
-        at += bytes.len() as u64;
+        let piece = Piece { at: at.get(), size: bytes.len(), sha256, kind };
+        at.set(at.get() + bytes.len() as u64);
         Ok(piece)
     };
     let mut tables = Vec::new();
@@ -118,6 +119,10 @@ pub(super) fn write(path: &Path, kept: &Kept, most_bytes: u64) -> Result<bool> {
         for some in table.columns.chunks(rayon::current_num_threads()) {
             let laid_out: Vec<Vec<Bytes>> =
                 some.par_iter().map(|column| lay_out(&column.values)).collect();
+            let size: usize = laid_out.iter().flatten().map(|own| own.bytes.len()).sum();
+            if at.get() + size as u64 > most_bytes {
+                return Ok(false);
+            }
             for (column, pieces) in some.iter().zip(laid_out) {
                 let pieces: Vec<Piece> =
                     pieces.into_iter().map(&mut place).collect::<Result<_>>()?;
@@ -137,7 +142,7 @@ pub(super) fn write(path: &Path, kept: &Kept, most_bytes: u64) -> Result<bool> {
         let rows = table.rows;
         tables.push(TableOf { rows, columns, files, picked, time_formats, offset_seconds });
     }
-    if at > most_bytes {
+    if at.get() > most_bytes {
         return Ok(false);
     }
     let description = Description { about: kept.about.clone(), tables };

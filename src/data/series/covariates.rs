@@ -173,7 +173,9 @@ fn read(tables: &[&Table], name: &str, setting: &str) -> Result<Cells> {
                 "{setting} names `{name}`, which holds numbers in one file and names in another"
             )));
         }
-        names = Some(is_names);
+        if table.rows > 0 || names.is_none() {
+            names = Some(is_names);
+        }
         all.push(cells);
     }
     let levels = names.unwrap_or(false).then(|| Arc::new(levels));

@@ -67,8 +67,7 @@ impl Tally {
         let rows = scored.rows as f64;
         self.mae.add(metrics::mae(&actual, &point), rows);
         self.squares.add(metrics::rmse(&actual, &point).map(|error| error.powi(2)), rows);
-        let size: f64 = actual.iter().map(|value| value.abs()).sum();
-        self.wql.add(metrics::wql(&actual, &scored.levels, &quantiles), size);
+        self.wql.add_share(metrics::quantile_loss(&actual, &scored.levels, &quantiles));
         let level =
             |wanted: f64| scored.levels.iter().position(|level| (level - wanted).abs() < 1e-9);
         let covered = match (level(0.1), level(0.9)) {
@@ -127,6 +126,17 @@ impl Mean {
         match value {
             Some(value) => {
                 self.sum += value * weight;
+                self.weight += weight;
+            }
+            None => self.unknown = true,
+        }
+    }
+
+    /// A sum and the weight that it is divided by, which may be nothing yet.
+    fn add_share(&mut self, share: Option<(f64, f64)>) {
+        match share.filter(|(sum, _)| sum.is_finite()) {
+            Some((sum, weight)) => {
+                self.sum += sum;
                 self.weight += weight;
             }
             None => self.unknown = true,

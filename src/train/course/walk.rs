@@ -11,7 +11,7 @@ use candle_core::Device;
 
 use super::time::{End, end, likely};
 use super::{Course, FinishRequest, Finished, Part, PartRecord, Replay, Trained};
-use crate::data::{DataSettings, Dataset};
+use crate::data::{DataSettings, Dataset, Table};
 use crate::engine::Precision;
 use crate::error::{Context, Error, Result};
 use crate::sys::signals::Interrupt;
@@ -89,6 +89,8 @@ struct Rest {
 /// The learner of a course's first part, built before there is a run.
 pub(crate) struct Ready {
     learner: Box<dyn Learner>,
+    /// The rows that it learns from, where they are its fold's own.
+    rows: Option<Table>,
     /// Before anything was made ready.
     began: Instant,
 }
@@ -102,19 +104,21 @@ impl Ready {
     ) -> Result<Self> {
         let began = Instant::now();
         let first = course.parts.first().ok_or_else(|| Error::bug("a course without a part"))?;
-        Ok(Self { learner: course.learner(first, dataset, data, device)?, began })
+        let (learner, rows) = course.learner(first, dataset, data, device)?;
+        Ok(Self { learner, rows, began })
     }
 }
 
 impl Course {
-    /// A part's learner, on the device that it trains on.
+    /// A part's learner, on the device that it trains on, and the rows that it learns from where they are its
+    /// fold's own.
     pub(crate) fn learner(
         &self,
         part: &Part,
         dataset: &Dataset,
         data: &DataSettings,
         device: &Device,
-    ) -> Result<Box<dyn Learner>> {
+    ) -> Result<(Box<dyn Learner>, Option<Table>)> {
         // Beside others, what knows the CPU alone trains there; alone it says so.
         let device =
             if part.estimator.cpu_only && self.parts.len() > 1 { &Device::Cpu } else { device };
@@ -141,7 +145,7 @@ impl Course {
             ))
             .hint("give more rows, or change `data.split`"));
         }
-        Ok(learner)
+        Ok((learner, own.map(|own| own.train)))
     }
 }
 
@@ -225,12 +229,13 @@ impl Walk<'_> {
         rest: Rest,
     ) -> Result<(Progress, Option<Trained>)> {
         let part = &self.course.parts[at];
-        let Ready { learner, began } = match ready {
+        let Ready { learner, rows, began } = match ready {
             Some(ready) => ready,
             None => {
                 let began = Instant::now();
-                let learner = self.course.learner(part, self.dataset, self.data, self.device)?;
-                Ready { learner, began }
+                let course = self.course;
+                let (learner, rows) = course.learner(part, self.dataset, self.data, self.device)?;
+                Ready { learner, rows, began }
             }
         };
         let learner = learner.as_ref();
@@ -269,7 +274,7 @@ impl Walk<'_> {
             Fit::new(learner, &plan, state, &folder, self.interrupt, self.report)?.since(began);
         // The table of a stream is a sample: its rows have other numbers.
         if self.dataset.stream.is_none() {
-            fit = fit.of_rows(&self.dataset.train);
+            fit = fit.of_rows(rows.as_ref().unwrap_or(&self.dataset.train));
         }
         let ended = fit.run()?;
         let state = fit.state;

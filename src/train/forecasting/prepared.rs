@@ -100,7 +100,9 @@ impl Prepared {
             .hint("give longer series, or a smaller data.horizon"));
         }
         let stride = stride(&set, &ends, horizon);
-        let judged = judged(&observed, &ends, &shape, stride, (VALID_STEPS / horizon).max(64));
+        let mut judged = judged(&observed, &ends, &shape, stride, (VALID_STEPS / horizon).max(64));
+        // Where covariates explain all that was observed before, nothing is left to forecast from.
+        judged.retain(|own| set.before(own.series, own.origin).iter().any(|seen| !seen.is_nan()));
         if judged.is_empty() {
             return Err(Error::user("validation has no value to compare a forecast with")
                 .hint("the last steps of the training data are empty; see `mlx data check`"));
