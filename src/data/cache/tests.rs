@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
-use super::Cache;
+use super::{ABANDONED, Cache};
 use crate::data::load::{Files, LoadRequest};
 use crate::data::{ColumnKind, DataSettings, Means, Task};
 use crate::error::Result;
+use crate::sys::files;
 
 /// A project in a folder of its own.
 struct Project {
@@ -163,6 +165,21 @@ fn the_folder_stays_as_small_as_it_should() {
         project.files();
         assert_eq!(project.entries(), Vec::<PathBuf>::new(), "{most_bytes}");
     }
+}
+
+#[test]
+fn what_a_killed_process_left_unfinished_goes_when_it_is_old() {
+    let project = Project::new();
+    let folder = project.cache().folder;
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let [old, new] = ["old", "new"].map(|name| folder.join(format!("{}{name}", files::PENDING)));
+    for path in [&old, &new] {
+        std::fs::write(path, "unfinished").expect("written");
+    }
+    let file = std::fs::File::options().append(true).open(&old).expect("there");
+    file.set_modified(SystemTime::now() - 2 * ABANDONED).expect("older");
+    project.files();
+    assert!(!old.exists() && new.exists());
 }
 
 #[test]

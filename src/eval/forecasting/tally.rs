@@ -147,3 +147,17 @@ impl Mean {
         (!self.unknown && self.weight > 0.0).then(|| self.sum / self.weight)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_nothing_counts_once_there_is_something() {
+        let mut mean = Mean::default();
+        mean.add_share(metrics::quantile_loss(&[0.0, 0.0], &[0.5], &[vec![1.0, 2.0]]));
+        assert_eq!(mean.value(), None);
+        mean.add_share(metrics::quantile_loss(&[4.0], &[0.5], &[vec![4.0]]));
+        assert_eq!(mean.value(), metrics::wql(&[0.0, 0.0, 4.0], &[0.5], &[vec![1.0, 2.0, 4.0]]));
+    }
+}

@@ -12,8 +12,8 @@ use crate::sys::random::{Purpose, stream};
 const DAYS: i64 = 240;
 const HORIZON: i64 = 14;
 const SHOPS: usize = 6;
-/// Closed forms that are quick, of every kind.
-const KINDS: [&str; 4] = ["naive", "seasonal-naive", "seasonal-regression", "ridge"];
+/// What is quick, of every kind.
+const KINDS: [&str; 5] = ["naive", "seasonal-naive", "seasonal-regression", "ridge", "trees"];
 
 /// A day of a shop.
 #[derive(Clone, Debug)]
@@ -193,6 +193,22 @@ fn a_shop_that_is_known_to_be_closed_sells_nothing_and_is_no_dent_in_its_history
         assert!(came == 0.0 || (said.point[row] - came).abs() < 0.3 * came, "{row}");
     }
     assert!(closed > 2, "{closed}");
+}
+
+#[test]
+fn a_shop_of_which_only_closed_days_were_seen_is_no_trouble() {
+    let mut days = days(6);
+    for day in &mut days {
+        let is_new = day.shop == 0 && day.day < DAYS - 2 * HORIZON;
+        let is_closed = is_new || (day.day * 7 + day.shop as i64) % 19 == 0;
+        (day.promo, day.price, day.event) = (false, 10.0, is_closed.then_some("closed"));
+        if is_closed {
+            day.sales = 0.0;
+        }
+    }
+    let model = model(&days, &told(), &["seasonal-naive", "trees"]);
+    let said = model.forecast(&model.series(&[&sales(&days)]).unwrap(), &origins()).unwrap();
+    assert!(said.point.iter().all(|value| value.is_finite() && *value >= 0.0));
 }
 
 #[test]

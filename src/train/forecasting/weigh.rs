@@ -113,7 +113,45 @@ fn average(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::model::forecasting::LEVELS;
+    use crate::train::forecasting::windows::Judged;
+
+    /// Weights of members that are off by so much on average, of so many forecasts of one step. The second's
+    /// errors come and go.
+    fn weights(errors: [f64; 2], count: i64) -> Vec<f64> {
+        let judged = |origin| Judged {
+            series: 0,
+            origin,
+            actual: vec![10.0],
+            unit: Some(1.0),
+            deviation: Some(1.0),
+            percent: false,
+        };
+        let said = |swing: f64, error: f64| {
+            let errors = (0..count).map(|at| error + swing * [1.0, -1.0, 0.0][at as usize % 3]);
+            Arc::new(errors.map(|error| vec![[10.0 + error; LEVELS.len()]]).collect::<Vec<_>>())
+        };
+        let answers = vec![said(0.0, errors[0]), said(1.0, errors[1])];
+        let view = View { judged: (0..count).map(judged).collect(), answers };
+        let reference = Points { mase: 1.0, smape: 1.0, percent: None, squared: 1.0 };
+        weigh(&view, reference, Loss::Absolute, 1).expect("weights").0
+    }
+
+    #[test]
+    fn few_forecasts_leave_a_mean_and_many_choose() {
+        // A search by itself would take the first alone.
+        let few = weights([1.0, 1.2], 3);
+        assert!(few[1] > 0.2 && few[0] > few[1], "{few:?}");
+        assert_eq!(weights([1.0, 1.2], 400), [1.0, 0.0]);
+        // What the mean has left of the second doesn't make it better than the first.
+        assert_eq!(weights([1.0, 1.02], 99), [1.0, 0.0]);
+        // Errors that cancel out do.
+        let both = weights([1.0, -1.0], 400);
+        assert!(both.iter().all(|own| *own > 0.3), "{both:?}");
+    }
 
     #[test]
     fn members_count_by_their_errors_and_the_clearly_worse_not_at_all() {
