@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, Timelike, Weekday};
+use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, Timelike, Utc, Weekday};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -149,12 +149,14 @@ impl TimeAxis {
             let local = time.checked_add(i64::from(calendar.offset_seconds) * SECOND)?;
             DateTime::from_timestamp_micros(local)
         });
-        let Some(local) = local else { return vec![f64::NAN; calendar.parts()] };
-        let hour = f64::from(local.num_seconds_from_midnight()) / 3600.0;
-        let weekday = f64::from(local.weekday().num_days_from_monday());
-        let (day, year) = (f64::from(local.day()), f64::from(local.ordinal()));
+        let part = |part: fn(&DateTime<Utc>) -> u32| -> f64 {
+            local.as_ref().map_or(f64::NAN, |local| f64::from(part(local)))
+        };
+        let hour = part(DateTime::num_seconds_from_midnight) / 3600.0;
+        let weekday = part(|local| local.weekday().num_days_from_monday());
+        let (day, year) = (part(DateTime::day), part(DateTime::ordinal));
         match calendar.step {
-            Step::Months(_) => vec![f64::from(local.month())],
+            Step::Months(_) => vec![part(DateTime::month)],
             Step::Micros(step) if step < DAY => vec![hour, weekday, day, year],
             Step::Micros(step) if step % (7 * DAY) == 0 => vec![day, year],
             Step::Micros(_) | Step::Weekdays => vec![weekday, day, year],
@@ -178,16 +180,6 @@ impl TimeAxis {
 }
 
 impl Calendar {
-    /// How many numbers [`TimeAxis::calendar`] gives.
-    fn parts(&self) -> usize {
-        match self.step {
-            Step::Months(_) => 1,
-            Step::Micros(step) if step < DAY => 4,
-            Step::Micros(step) if step % (7 * DAY) == 0 => 2,
-            Step::Micros(_) | Step::Weekdays => 3,
-        }
-    }
-
     /// The last index whose time is not after this one.
     fn floor(&self, time: i64) -> Option<i64> {
         let local = time.checked_add(i64::from(self.offset_seconds) * SECOND)?;
@@ -410,6 +402,23 @@ mod tests {
         let text = if text.len() == 10 { format!("{text} 00:00:00") } else { text.to_owned() };
         let time = chrono::NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S").unwrap();
         time.and_utc().timestamp_micros()
+    }
+
+    #[test]
+    fn the_calendar_says_of_a_step_what_its_length_leaves_to_say() {
+        let of = |time: &str, frequency| {
+            let axis = axis(&[time], Some(frequency));
+            axis.calendar(axis.index(micros(time)).unwrap())
+        };
+        // 2024-03-06 was a Wednesday, the 66th day of its year.
+        assert_eq!(of("2024-03-06 15:30:00", "30min"), [15.5, 2.0, 6.0, 66.0]);
+        assert_eq!(of("2024-03-06", "D"), [2.0, 6.0, 66.0]);
+        assert_eq!(of("2024-03-06", "W-WED"), [6.0, 66.0]);
+        assert_eq!(of("2024-03-01", "MS"), [3.0]);
+        let axis = axis(&["2024-03-06"], Some("D"));
+        assert!(axis.calendar(i64::MAX).iter().all(|part| part.is_nan()));
+        assert_eq!(axis.calendar(i64::MAX).len(), 3);
+        assert_eq!(TimeAxis::Integer { origin: 0, step: 1 }.calendar(3), [0.0; 0]);
     }
 
     fn axis(times: &[&str], frequency: Option<&str>) -> TimeAxis {

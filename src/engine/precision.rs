@@ -1,4 +1,4 @@
-//! The precision that nets are trained in on a GPU: which type their matrix products are taken in.
+//! The precision that nets are trained in on a GPU: which type products with their weights are taken in.
 //!
 //! Mixed precision as Micikevicius et al. have it (Mixed Precision Training, 2018): products take operands of half the
 //! size, everything else stays float32, and so do the parameters themselves. Sums over rows are no products here, since

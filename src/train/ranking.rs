@@ -69,14 +69,14 @@ impl Prepared {
             return Err(Error::user(format!("`{label}` is the same for all rows of every query"))
                 .hint("a query needs rows of different relevance to learn an order from"));
         }
-        let best_feature = best_feature(&train);
         let spec = Spec {
             kind: request.model.kind.clone(),
             data: settings.clone(),
             kinds: dataset.kinds(),
             features: vec![features],
             members: vec![],
-            best_feature,
+            // What it is compared with is found once, when all parts are there.
+            best_feature: None,
         };
         Ok(Self { spec, train, valid })
     }

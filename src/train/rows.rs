@@ -352,7 +352,6 @@ mod tests {
         }
 
         // It is found again, unless its end is not there; a block that changed is an error.
-        let made = || std::fs::metadata(&file.path).expect("a file").modified().expect("a time");
         let whole = std::fs::read(&file.path).expect("bytes");
         let mut damaged = whole.clone();
         damaged[100] ^= 1;
@@ -361,9 +360,8 @@ mod tests {
         let error = again.gather(&[0], &mut batch()).expect_err("a block that changed");
         assert!(error.message().contains("it was changed since it was made"), "{error}");
         std::fs::write(&file.path, &whole[..whole.len() - 1]).expect("written");
-        let before = made();
         let again = RowFile::of(stream, &features, "y", &classes).expect("made anew");
-        assert!(again.gather(&[0], &mut batch()).is_ok() && made() >= before);
+        assert!(again.gather(&[0], &mut batch()).is_ok());
         assert!(std::fs::read(&file.path).expect("bytes") == whole);
     }
 }

@@ -108,7 +108,7 @@ fn model_of(part: &Trained) -> Result<&ClassificationModel> {
 }
 
 impl Said {
-    fn new(rounds: &[Round]) -> Result<Self> {
+    fn new(rounds: &[Round<'_>]) -> Result<Self> {
         let mut said = Self { labels: vec![], members: vec![], baselines: vec![] };
         said.members.resize(rounds[0].parts.len(), Vec::new());
         for Round { data, parts } in rounds {

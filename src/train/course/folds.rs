@@ -4,6 +4,7 @@
 //! validated once, by a model that has not seen it (cross-validation; Stone 1974), and the models of all folds together,
 //! averaged, have seen every row (Breiman, Bagging Predictors, 1996; Parmanto et al. 1996 for cross-validated committees).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rand::seq::SliceRandom;
@@ -34,9 +35,9 @@ pub(crate) enum Deal {
 
 /// Parts that were validated on the same rows, and these rows.
 #[derive(Debug)]
-pub(crate) struct Round {
+pub(crate) struct Round<'a> {
     /// Training and validation rows of these parts.
-    pub data: Dataset,
+    pub data: Cow<'a, Dataset>,
     pub parts: Vec<Trained>,
 }
 
@@ -150,15 +151,18 @@ impl Fold {
 }
 
 /// Parts by the rows that they were validated on. A round that the budget cut short is left out, but for the first.
-pub(crate) fn rounds(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result<Vec<Round>> {
-    let mut rounds: Vec<Round> = Vec::new();
+pub(crate) fn rounds<'a>(
+    parts: Vec<Trained>,
+    request: &FinishRequest<'a>,
+) -> Result<Vec<Round<'a>>> {
+    let mut rounds: Vec<Round<'_>> = Vec::new();
     for part in parts {
         match rounds.last_mut() {
             Some(round) if round.parts[0].fold == part.fold => round.parts.push(part),
             _ => {
                 let data = match part.fold {
-                    Some(fold) => fold.of(request.dataset, request.data)?,
-                    None => request.dataset.clone(),
+                    Some(fold) => Cow::Owned(fold.of(request.dataset, request.data)?),
+                    None => Cow::Borrowed(request.dataset),
                 };
                 rounds.push(Round { data, parts: vec![part] });
             }
@@ -170,10 +174,13 @@ pub(crate) fn rounds(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
 }
 
 /// The rows that the parts of some rounds learned from together: what is validated in turn is all learned from.
-pub(crate) fn learned(rounds: &[Round], request: &FinishRequest<'_>) -> Result<Table> {
+pub(crate) fn learned<'r>(
+    rounds: &'r [Round<'_>],
+    request: &FinishRequest<'_>,
+) -> Result<Cow<'r, Table>> {
     match rounds {
-        [only] => Ok(only.data.train.clone()),
-        _ => request.dataset.train.stack(&request.dataset.valid),
+        [only] => Ok(Cow::Borrowed(&only.data.train)),
+        _ => request.dataset.train.stack(&request.dataset.valid).map(Cow::Owned),
     }
 }
 

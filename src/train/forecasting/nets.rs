@@ -51,9 +51,13 @@ pub(super) fn learner(request: &Request<'_>, recipe: Recipe) -> Result<Box<dyn L
     let mut notices = Vec::new();
     let look_back = recipe.look_back.unwrap_or_else(|| {
         let look_back = weightiest(&choice.terms).unwrap_or(choice.shape.look_back);
+        let why = if look_back > recipe.longest {
+            format!("the most that it does unasked (ridge: {look_back})")
+        } else {
+            "as ridge does on validation".into()
+        };
         let look_back = look_back.min(recipe.longest);
-        notices
-            .push(format!("{kind} looks back on {look_back} steps, as ridge does on validation"));
+        notices.push(format!("{kind} looks back on {look_back} steps, {why}"));
         look_back
     });
     let counts_in = choice.shape.scale;

@@ -54,7 +54,12 @@ pub(super) fn weigh(
     let blended = shares(&view.judged, reference, loss, |number| view.medians(&mixed, number));
     let (lead, error) = difference(&errors[best], &blended, worth);
     let weights = if worth >= ENOUGH && lead < error { only(best, count) } else { mixed };
-    Ok((weights, means))
+    // As the blend's own error is told, where some series count in one way and some in another.
+    let told = |member: usize| {
+        let only = only(member, count);
+        Points::of(&view.judged, |number| view.medians(&only, number)).relative_to(reference, loss)
+    };
+    Ok((weights, (0..count).map(told).collect()))
 }
 
 /// All the weight for one member.

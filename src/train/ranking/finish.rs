@@ -37,11 +37,9 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
         }
     }
     let mut model = RankingModel::blend(request.kind, named, &Device::Cpu)?;
-    if rounds.len() > 1 {
-        let learned = learned(&rounds, request)?;
-        let learned = Judged::new(&model.spec.features[0], &learned, request.data)?;
-        model.spec.best_feature = best_feature(&learned);
-    }
+    let learned = learned(&rounds, request)?;
+    model.spec.best_feature =
+        best_feature(&Judged::new(&model.spec.features[0], &learned, request.data)?);
     let members = chosen(&rounds[0].parts, &weights, &values);
     let baseline =
         |scores: &Vec<f64>| Ok(("best_feature".to_owned(), average(&said.by_query(scores)?)));
@@ -81,7 +79,7 @@ struct Said {
 }
 
 impl Said {
-    fn new(rounds: &[Round]) -> Result<Self> {
+    fn new(rounds: &[Round<'_>]) -> Result<Self> {
         let mut said = Self {
             queries: vec![],
             relevance: vec![],
@@ -92,8 +90,9 @@ impl Said {
         for Round { data, parts } in rounds {
             let first = model_of(&parts[0])?;
             let before = said.queries.iter().max().map_or(0, |last| last + 1);
-            let queries = first.queries(&data.valid)?;
-            said.relevance.extend(first.relevance(&data.valid)?);
+            let judged = |table| Judged::new(&first.spec.features[0], table, &first.spec.data);
+            let Judged { queries, relevance, inputs } = judged(&data.valid)?;
+            said.relevance.extend(relevance);
             let mut spreads = Vec::with_capacity(parts.len());
             for (part, answers) in parts.iter().zip(&mut said.members) {
                 let scores = model_of(part)?.score(&data.valid)?;
@@ -102,9 +101,9 @@ impl Said {
                 spreads.push(spread);
             }
             said.spreads.push(spreads);
-            let own = first.baselines(&data.valid)?.pop();
-            said.baseline = said.baseline.zip(own).map(|(mut all, (_, scores))| {
-                all.extend(scores);
+            let best = best_feature(&judged(&data.train)?);
+            said.baseline = said.baseline.zip(best).map(|(mut all, best)| {
+                all.extend((0..inputs.rows).map(|row| best.score(&inputs, row)));
                 all
             });
             said.queries.extend(queries.into_iter().map(|query| before + query));
