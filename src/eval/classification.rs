@@ -17,7 +17,10 @@ pub(crate) fn evaluate_streamed(
     stream: &Stream,
 ) -> Result<Evaluation> {
     let mut all: Option<Answers> = None;
-    let wanted = |name: &str| model.spec.kinds.contains_key(name);
+    let kinds = &model.spec.kinds;
+    let wanted = |name: &str| {
+        name == model.spec.data.label() || kinds.get(name).is_some_and(|kind| kind.is_feature())
+    };
     let work = |table: &Table| Answers::of(model, table);
     stream.test_rows(&wanted, &work, &mut |more: Answers| {
         match &mut all {

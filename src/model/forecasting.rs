@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::{ColumnKind, DataSettings, SeriesSet, Table, TimeAxis};
 use crate::error::{Error, Result};
 use crate::model::Forecasts;
+use crate::model::member::{contradiction, weights_of};
 
 pub(crate) use effects::{EffectSpec, Effects};
 pub(crate) use member::{Body, Levels, Member, MemberSpec, Term};
@@ -87,17 +88,27 @@ impl ForecastingModel {
             && spec.season > 0
             && !spec.members.is_empty()
             && spec.members.iter().all(|member| (0.0..=1.0).contains(&member.weight))
+            && spec.members.iter().all(|member| match &member.body {
+                // They read covariates, which a set of logarithms doesn't hold, as the model does.
+                Body::Trees { reader, .. } => {
+                    member.logs.is_none() && reader.readings == spec.readings
+                }
+                _ => true,
+            })
             && spec.widening.len() == MEDIAN
             && spec.widening.iter().all(|row| row.len() == spec.horizon);
         if !sound {
-            return Err(member::contradiction());
+            return Err(contradiction());
         }
         let effects = spec.effects.as_ref();
         let effects = effects.map(|own| Effects::new(own, &spec.readings, &weights)).transpose()?;
         let members = spec
             .members
             .iter()
-            .map(|member| Member::new(member, &weights, spec.horizon, spec.season))
+            .map(|member| {
+                let own = weights_of(&member.name, &weights);
+                Member::new(member, &own, spec.horizon, spec.season)
+            })
             .collect::<Result<_>>()?;
         Ok(Self { spec, weights, members, effects })
     }

@@ -1,6 +1,6 @@
 //! Members of tabular models: what each is, which weights are its own, and how models of one member each become one.
 //!
-//! A member's weights are named `<member>/<weight>` among those of its model; this file alone knows it. What a member
+//! A member's weights are named `<member>/<weight>` among those of its model, a forecaster's too; this file alone knows it. What a member
 //! says of rows is its task's.
 
 use std::collections::BTreeMap;
@@ -61,16 +61,24 @@ impl Member {
 
     /// Its weights as its model names them.
     pub(crate) fn named(&self, weights: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-        weights.into_iter().map(|(key, tensor)| (format!("{}/{key}", self.name), tensor)).collect()
+        named(&self.name, weights)
     }
+}
 
-    /// Its own of a model's weights, as it names them itself.
-    fn own(&self, weights: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
-        let own = weights.iter().filter_map(|(name, tensor)| {
-            Some((name.strip_prefix(&self.name)?.strip_prefix('/')?.to_owned(), tensor.clone()))
-        });
-        own.collect()
-    }
+/// The weights of a member of this name, as its model names them.
+pub(crate) fn named(member: &str, weights: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    weights.into_iter().map(|(key, tensor)| (format!("{member}/{key}"), tensor)).collect()
+}
+
+/// Those of a model's weights that are a member's own, as it names them itself.
+pub(crate) fn weights_of(
+    member: &str,
+    weights: &BTreeMap<String, Tensor>,
+) -> BTreeMap<String, Tensor> {
+    let own = weights.iter().filter_map(|(name, tensor)| {
+        Some((name.strip_prefix(member)?.strip_prefix('/')?.to_owned(), tensor.clone()))
+    });
+    own.collect()
 }
 
 /// The members of a model, ready to score: from the weights of all. `classes` are a classifier's.
@@ -90,7 +98,7 @@ pub(super) fn scorers(
         if !member.weight.is_finite() || classes.is_some() && member.is_listwise() {
             return Err(contradiction());
         }
-        let own = member.own(weights);
+        let own = weights_of(&member.name, weights);
         Ok(match (&member.body, classes) {
             (Body::Net(shape), _) => Scorer::Net(TabularNet::from_weights(shape, &own, device)?),
             (Body::Trees, _) => Scorer::Trees(boosted::from_weights(&own)?),
@@ -103,7 +111,7 @@ pub(super) fn scorers(
     members.iter().map(scorer).collect()
 }
 
-pub(super) fn contradiction() -> Error {
+pub(crate) fn contradiction() -> Error {
     Error::user("the model's description contradicts itself")
         .hint("its mlx/model.json was changed or cut short: `mlx models verify`")
 }
@@ -135,7 +143,7 @@ impl Blend {
             self.features.push(own.clone());
             self.features.len() - 1
         });
-        let own = member.own(weights);
+        let own = weights_of(&member.name, weights);
         let member = Member { name, weight, features: place, ..member.clone() };
         self.weights.extend(member.named(own));
         self.members.push(member);
@@ -158,11 +166,11 @@ mod tests {
             weights.extend(named(name).named(own));
         }
         for (at, name) in ["mlp", "mlp-2"].into_iter().enumerate() {
-            let own = named(name).own(&weights);
+            let own = weights_of(name, &weights);
             assert_eq!(own.keys().collect::<Vec<_>>(), ["a/b"]);
             assert_eq!(own["a/b"].to_scalar::<f32>().unwrap(), at as f32);
         }
-        assert!(named("ml").own(&weights).is_empty());
+        assert!(weights_of("ml", &weights).is_empty());
     }
 
     #[test]

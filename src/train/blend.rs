@@ -17,6 +17,15 @@ const LEAST: f64 = 0.03;
 const ROUNDS: usize = 2000;
 const STILL: f64 = 1e-7;
 
+/// The weighted sum of what members say, value by value.
+pub(crate) fn together(members: &[Vec<f64>], weights: &[f64]) -> Vec<f64> {
+    let mut sums = vec![0.0; members.first().map_or(0, Vec::len)];
+    for (said, weight) in members.iter().zip(weights) {
+        sums.iter_mut().zip(said).for_each(|(sum, own)| *sum += weight * own);
+    }
+    sums
+}
+
 /// The weights with which a mixture of the members makes the rows most likely, under a Dirichlet prior
 /// (expectation maximisation: Dempster, Laird & Rubin 1977). `chances` holds, member by member, the probability
 /// that was given to what each row turned out to be, `counts` by how much each row counts; the log loss is convex in the weights, so there is one answer.

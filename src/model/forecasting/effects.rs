@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::member::{band_reach, contradiction, read};
+use super::member::{band_reach, read};
 use super::readings::Readings;
 use crate::data::{Covariate, Covariates, SeriesSet};
 use crate::error::Result;
+use crate::model::member::contradiction;
 
 /// `[series + 1, terms]`: each series' own coefficients, those of all others last.
 pub(crate) const EFFECTS: &str = "effects/coefficients";

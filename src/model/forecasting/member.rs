@@ -18,6 +18,7 @@ use crate::data::SeriesSet;
 use crate::engine::{Batch, Parameters, Scorer};
 use crate::error::{Error, Result};
 use crate::model::boosted;
+use crate::model::member::contradiction;
 use crate::trees;
 
 /// `[levels − 1, horizon]`: how far from the forecast each level but the median lies, in units of
@@ -156,7 +157,7 @@ pub(super) fn band_reach(season: usize) -> usize {
 }
 
 impl Member {
-    /// The member of these weights, all those of the model; one that is missing or of another shape
+    /// The member of these weights, its own; one that is missing or of another shape
     /// is an error.
     pub(crate) fn new(
         spec: &MemberSpec,
@@ -164,13 +165,12 @@ impl Member {
         horizon: usize,
         season: usize,
     ) -> Result<Self> {
-        let prefix = format!("{}/", spec.name);
         let reach = spec.body.look_back(season);
         let logs = spec.logs.map(|lowest| (reach, lowest));
         if spec.logs.is_some_and(|lowest| !(lowest > 0.0 && lowest.is_finite())) {
             return Err(contradiction());
         }
-        let read = |name: &str, shape: &[usize]| read(weights, &format!("{prefix}{name}"), shape);
+        let read = |name: &str, shape: &[usize]| read(weights, name, shape);
         let point = match &spec.body {
             Body::Linear { look_back: 0, .. }
             | Body::Theta { look_back: 0 }
@@ -184,11 +184,8 @@ impl Member {
                 if !net.is_sound(*look_back) {
                     return Err(contradiction());
                 }
-                let own = weights.iter().filter_map(|(name, tensor)| {
-                    Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
-                });
                 let steps = net.net(*look_back, horizon, 0.0);
-                let parameters = Parameters::from_weights(&steps, &own.collect(), &Device::Cpu)?;
+                let parameters = Parameters::from_weights(&steps, weights, &Device::Cpu)?;
                 let scorer = Arc::new(Scorer::new(&parameters)?);
                 let form =
                     Form::Net { look_back: *look_back, scale: *scale, net: net.clone(), scorer };
@@ -219,10 +216,7 @@ impl Member {
                 }
             }
             Body::Trees { reader, .. } => {
-                let own = weights.iter().filter_map(|(name, tensor)| {
-                    Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
-                });
-                let trees = boosted::from_weights(&own.collect())?;
+                let trees = boosted::from_weights(weights)?;
                 if reader.season == 0 || trees.outputs() != 1 {
                     return Err(contradiction());
                 }
@@ -403,9 +397,4 @@ pub(super) fn read(
     }
     let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
     Ok(values.into_iter().map(f64::from).collect())
-}
-
-pub(super) fn contradiction() -> Error {
-    Error::user("the model's description contradicts itself")
-        .hint("its mlx/model.json was changed or cut short: `mlx models verify`")
 }

@@ -40,7 +40,7 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     };
 
     let weights = blend::mixture(&said.of_labels(classes), counts.as_deref());
-    let mut together = said.together(&weights);
+    let mut together = blend::together(&said.members, &weights);
     let values: Vec<f64> = said.members.iter().map(|answer| loss(answer)).collect();
     let members = chosen(&rounds[0].parts, &weights, &values);
     let baselines =
@@ -137,14 +137,6 @@ impl Said {
             rows.map(|(row, &label)| row[label]).collect()
         };
         self.members.iter().map(of).collect()
-    }
-
-    fn together(&self, weights: &[f64]) -> Vec<f64> {
-        let mut sums = vec![0.0; self.members[0].len()];
-        for (answers, weight) in self.members.iter().zip(weights) {
-            sums.iter_mut().zip(answers).for_each(|(sum, own)| *sum += weight * own);
-        }
-        sums
     }
 }
 

@@ -10,6 +10,7 @@ use super::prepared::Prepared;
 use crate::engine::{NetBuilder, Parameters};
 use crate::error::{Error, Result};
 use crate::model::forecasting::{Body, LEVELS, MemberSpec, member};
+use crate::model::member::named;
 use crate::model::{ForecastingModel, Model};
 use crate::sys::random::{Purpose, stream};
 use crate::train::estimator::Request;
@@ -60,9 +61,8 @@ pub(super) fn model_of(
     let effects = prepared.effects.as_ref();
     let mut weights = effects.map(|found| found.weights.clone()).unwrap_or_default();
     for (name, kind, weight, fitted) in members {
-        let own = fitted.weights.into_iter();
-        weights.extend(own.map(|(parameter, tensor)| (format!("{name}/{parameter}"), tensor)));
-        let Fitted { body, logs, .. } = fitted;
+        let Fitted { body, logs, weights: own } = fitted;
+        weights.extend(named(&name, own));
         spec.members.push(MemberSpec { name, kind, weight, logs, body });
     }
     ForecastingModel::new(spec, weights, &Device::Cpu)
@@ -87,8 +87,7 @@ pub(super) fn banded(
         logs: None,
         body: body.clone(),
     };
-    let named = weights.iter().map(|(key, tensor)| (format!("{name}/{key}"), tensor.clone()));
-    let plain = member::Member::new(&spec, &named.collect(), prepared.horizon, prepared.season)?;
+    let plain = member::Member::new(&spec, &weights, prepared.horizon, prepared.season)?;
     let offsets = calibrate::band(prepared, ends, &plain, body.look_back(prepared.season));
     weights.insert(member::BAND.into(), band(offsets)?);
     Ok(Fitted { body, logs: prepared.logs, weights })

@@ -16,6 +16,7 @@ use super::weigh::weigh;
 use super::windows::Judged;
 use crate::error::{Error, Result};
 use crate::model::forecasting::{Levels, MemberSpec, window};
+use crate::model::member::weights_of;
 use crate::model::{ForecastingModel, Model};
 use crate::train::course::{Choice, FinishRequest, Finished, Trained, chosen};
 
@@ -76,11 +77,8 @@ fn member(part: &Trained) -> Result<Member> {
     let [spec] = &model.spec.members[..] else {
         return Err(Error::bug("a part of several members"));
     };
-    let prefix = format!("{}/", spec.name);
-    let own = model.weights.iter().filter_map(|(name, tensor)| {
-        Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
-    });
-    let fitted = Fitted { body: spec.body.clone(), logs: spec.logs, weights: own.collect() };
+    let weights = weights_of(&spec.name, &model.weights);
+    let fitted = Fitted { body: spec.body.clone(), logs: spec.logs, weights };
     Ok((MemberSpec { name: part.name.clone(), ..spec.clone() }, fitted))
 }
 

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::metrics::{mean, ranked_queries};
 use crate::model::choice::Choice;
 use crate::model::{Model, RankingModel};
+use crate::train::blend;
 use crate::train::course::folds::{learned, rounds};
 use crate::train::course::{FinishRequest, Finished, Round, Trained, chosen};
 
@@ -27,7 +28,7 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let alone: Vec<Vec<f64>> =
         said.members.iter().map(|scores| said.by_query(scores)).collect::<Result<_>>()?;
     let values: Vec<f64> = alone.iter().map(|values| average(values)).collect();
-    let weights = weigh(&alone, |weights| said.by_query(&said.together(weights)))?;
+    let weights = weigh(&alone, |weights| said.by_query(&blend::together(&said.members, weights)))?;
 
     let count = rounds.len() as f64;
     let mut named = Vec::new();
@@ -44,7 +45,7 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let baseline =
         |scores: &Vec<f64>| Ok(("best_feature".to_owned(), average(&said.by_query(scores)?)));
     let baselines = said.baseline.iter().map(baseline).collect::<Result<_>>()?;
-    let together = said.together(&weights);
+    let together = blend::together(&said.members, &weights);
     let value = average(&said.by_query(&together)?);
     let choice = Choice { metric: "ndcg".into(), value, members, baselines };
     let warning = choice.lost_to().map(|(name, value)| {
@@ -109,14 +110,6 @@ impl Said {
             said.queries.extend(queries.into_iter().map(|query| before + query));
         }
         Ok(said)
-    }
-
-    fn together(&self, weights: &[f64]) -> Vec<f64> {
-        let mut sums = vec![0.0; self.queries.len()];
-        for (scores, weight) in self.members.iter().zip(weights) {
-            sums.iter_mut().zip(scores).for_each(|(sum, score)| *sum += weight * score);
-        }
-        sums
     }
 
     /// What scores are worth in each query that has something relevant.
