@@ -3,9 +3,9 @@
 //! Most of the tree is what runs and logged models hold now, and changes with every upload. Below
 //! `mlx-versions/<model>/<version>/` are the files that a version pinned; they never change.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::Row as _;
 
+use super::sql::{Row, Scope, Transaction};
 use super::{Failure, Object, Store};
 use crate::registry::{ArtifactPath, ModelName, VersionNumber};
 use crate::sys::clock;
@@ -45,22 +45,26 @@ impl Store {
             return Err(Failure::Invalid("a file needs a path".into()));
         }
         let object = self.objects.put(content, expected_sha256).await?;
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Artifacts).await?;
         refuse_file_and_folder(&mut transaction, path).await?;
         let now = clock::now_ms();
-        sqlx::query("INSERT OR IGNORE INTO objects VALUES ($1, $2, $3)")
+        sqlx::query("INSERT INTO objects VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(&object.sha256)
             .bind(object.size_bytes as i64)
             .bind(now)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("INSERT OR REPLACE INTO artifacts VALUES ($1, $2, $3, $4)")
-            .bind(path.as_str())
-            .bind(&object.sha256)
-            .bind(object.size_bytes as i64)
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO artifacts VALUES ($1, $2, $3, $4) ON CONFLICT (path) DO UPDATE SET \
+             sha256 = excluded.sha256, size_bytes = excluded.size_bytes, \
+             modified_ms = excluded.modified_ms",
+        )
+        .bind(path.as_str())
+        .bind(&object.sha256)
+        .bind(object.size_bytes as i64)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         Ok(object)
     }
@@ -105,7 +109,7 @@ impl Store {
             Some((model, version, within)) => {
                 let (from, to) = range(&within);
                 sqlx::query_as(
-                    "SELECT substr(path, $5), size_bytes FROM version_files \
+                    "SELECT substr(path, CAST($5 AS INTEGER)), size_bytes FROM version_files \
                      WHERE model = $1 AND version = $2 AND path >= $3 AND path < $4 ORDER BY path",
                 )
                 .bind(model.as_str().to_owned())
@@ -119,7 +123,7 @@ impl Store {
             None => {
                 let (from, to) = range(folder);
                 sqlx::query_as(
-                    "SELECT substr(path, $3), size_bytes FROM artifacts \
+                    "SELECT substr(path, CAST($3 AS INTEGER)), size_bytes FROM artifacts \
                      WHERE path >= $1 AND path < $2 ORDER BY path",
                 )
                 .bind(from.clone())
@@ -198,7 +202,7 @@ fn changeable(path: &ArtifactPath) -> Result<(), Failure> {
 
 /// A path cannot be a file and a folder at once: no client could download both.
 async fn refuse_file_and_folder(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     path: &ArtifactPath,
 ) -> Result<(), Failure> {
     let (from, to) = range(path);
@@ -224,6 +228,6 @@ async fn refuse_file_and_folder(
     Ok(())
 }
 
-fn artifact(row: SqliteRow) -> Result<Artifact, sqlx::Error> {
+fn artifact(row: Row) -> Result<Artifact, sqlx::Error> {
     Ok(Artifact { sha256: row.try_get(0)? })
 }

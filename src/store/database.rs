@@ -4,10 +4,14 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sqlx::any::AnyPoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AnyPool, ConnectOptions, Connection, SqliteConnection};
 
+use super::Failure;
 use super::failure::database as explain;
+use super::sql::{Dialect, Scope, Transaction};
 use crate::error::{Error, Result};
 
 /// The database's file in the registry's folder.
@@ -23,8 +27,9 @@ const APPLICATION_ID: i64 = 0x6d6c_7831;
 /// writes would only wait in SQLite's polling instead of the pool's queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
-    pub writer: SqlitePool,
-    pub reader: SqlitePool,
+    pub writer: AnyPool,
+    pub reader: AnyPool,
+    pub(super) dialect: Dialect,
 }
 
 impl Database {
@@ -35,12 +40,32 @@ impl Database {
             make(folder, &path).await?;
         }
         let failed = |error: sqlx::Error| explain(&error).context(path.display());
-        let writer = pool(1).connect_with(options(&path)).await.map_err(failed)?;
-        if format(&writer, &path).await? < MIGRATIONS.len() {
-            let mut connection = writer.acquire().await.map_err(|error| explain(&error))?;
-            migrate(&mut connection).await.map_err(|error| explain(&error))?;
+        let mut connection = options(&path).connect().await.map_err(failed)?;
+        if format(&mut connection, &path).await? < MIGRATIONS.len() {
+            migrate(&mut connection).await.map_err(failed)?;
         }
-        Ok(Self { writer, reader: pool(4).connect_lazy_with(options(&path)) })
+        connection.close().await.map_err(failed)?;
+        // A pool tries for long to make a connection; by now there is nothing wrong with the file.
+        let url = url(&path)?;
+        let writer = pool(1).connect_lazy(&url).map_err(failed)?;
+        let reader = pool(4).connect_lazy(&url).map_err(failed)?;
+        Ok(Self { writer, reader, dialect: Dialect::Sqlite })
+    }
+
+    /// A transaction that writes, alone among those about the same.
+    pub(super) async fn write(&self, about: Scope<'_>) -> Result<Transaction<'static>, Failure> {
+        match self.dialect {
+            // One writer at a time, whatever it is about.
+            Dialect::Sqlite => Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?),
+            Dialect::Postgres => {
+                let mut transaction = self.writer.begin().await?;
+                sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+                    .bind(about.to_string())
+                    .execute(&mut *transaction)
+                    .await?;
+                Ok(transaction)
+            }
+        }
     }
 
     pub(crate) async fn close(&self) {
@@ -115,21 +140,42 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
+/// The file as sqlx's driver for any database wants it; what a connection is told is in [`pool`].
+fn url(path: &Path) -> Result<String> {
+    const PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+    let absolute = std::path::absolute(path).map_err(|error| Error::file("open", path, error))?;
+    let text = absolute.to_str().ok_or_else(|| {
+        Error::user(format!("{} is not Unicode, which SQLite needs", path.display()))
+            .hint("keep the registry in a folder of another name: `--data DIR`")
+    })?;
+    Ok(format!("sqlite://{}?mode=rw", utf8_percent_encode(text, &PATH)))
+}
+
+fn pool(connections: u32) -> AnyPoolOptions {
+    sqlx::any::install_default_drivers();
+    AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_mins(1))
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                // FULL: a promotion that was acknowledged survives a power cut; NORMAL may lose
+                // the last ones.
+                let settings = "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 30000; \
+                                PRAGMA synchronous = FULL";
+                sqlx::raw_sql(settings).execute(connection).await.map(|_| ())
+            })
+        })
 }
 
 /// How many migrations made this database; an error where it is not ours or newer than we are.
-async fn format(pool: &SqlitePool, path: &Path) -> Result<usize> {
+async fn format(connection: &mut SqliteConnection, path: &Path) -> Result<usize> {
     let (application, format): (i64, i64) = sqlx::query_as(
         "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version",
     )
-    .fetch_one(pool)
+    .fetch_one(connection)
     .await
     .map_err(|error| explain(&error).context(path.display()))?;
     if application != APPLICATION_ID {
@@ -154,7 +200,9 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let format: i64 =
         sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
     for migration in MIGRATIONS.iter().skip(format as usize) {
-        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(Dialect::Sqlite.schema(migration)))
+            .execute(&mut *transaction)
+            .await?;
     }
     let stamp = format!(
         "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}",

@@ -1,10 +1,10 @@
 //! Experiments.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
+use sqlx::Row as _;
 
 use super::search::Searched;
-use super::{Failure, Page, Pairs, Query, Stages, Store, pairs};
+use super::sql::{Dialect, Row, Scope, Sql};
+use super::{Failure, Page, Pairs, Query, Stages, Store, pairs, tags};
 use crate::sys::clock;
 
 #[derive(Clone, Debug)]
@@ -19,9 +19,14 @@ pub(crate) struct ExperimentRow {
     pub tags: Pairs,
 }
 
-const SELECT: &str = "SELECT e.id, e.name, e.artifact_location, e.stage, e.created_ms, \
-     e.updated_ms, (SELECT json_group_array(json_array(key, value)) FROM experiment_tags t \
-     WHERE t.experiment_id = e.id) FROM experiments e WHERE 1";
+fn select(dialect: Dialect) -> String {
+    let tags = dialect.pairs("key", "value");
+    format!(
+        "SELECT e.id, e.name, e.artifact_location, e.stage, e.created_ms, e.updated_ms, \
+         (SELECT {tags} FROM experiment_tags t WHERE t.experiment_id = e.id) \
+         FROM experiments e WHERE true"
+    )
+}
 
 const SEARCHED: Searched = Searched {
     noun: "experiment",
@@ -45,7 +50,7 @@ impl Store {
         tags: &[(String, String)],
     ) -> Result<i64, Failure> {
         let now = clock::now_ms();
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Experiments).await?;
         let stage: Option<String> =
             sqlx::query_scalar("SELECT stage FROM experiments WHERE name = $1")
                 .bind(name)
@@ -78,29 +83,22 @@ impl Store {
             .bind(id)
             .execute(&mut *transaction)
             .await?;
-        for (key, value) in tags {
-            sqlx::query("INSERT OR REPLACE INTO experiment_tags VALUES ($1, $2, $3)")
-                .bind(id)
-                .bind(key)
-                .bind(value)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        tags::EXPERIMENT.set(&mut transaction, id, tags).await?;
         transaction.commit().await?;
         Ok(id)
     }
 
     pub(crate) async fn experiment(&self, id: i64) -> Result<ExperimentRow, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        sql.push(" AND e.id = ").push_bind(id);
-        let row = sql.build().try_map(experiment).fetch_optional(self.read()).await?;
+        let mut sql = Sql::new(select(self.dialect()));
+        sql.push(" AND e.id = ").bind(id);
+        let row = sql.query().try_map(experiment).fetch_optional(self.read()).await?;
         row.ok_or_else(|| Failure::Missing(format!("No Experiment with id={id} exists")))
     }
 
     pub(crate) async fn experiment_by_name(&self, name: &str) -> Result<ExperimentRow, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        sql.push(" AND e.name = ").push_bind(name);
-        let row = sql.build().try_map(experiment).fetch_optional(self.read()).await?;
+        let mut sql = Sql::new(select(self.dialect()));
+        sql.push(" AND e.name = ").bind(name.to_owned());
+        let row = sql.query().try_map(experiment).fetch_optional(self.read()).await?;
         row.ok_or_else(|| Failure::Missing(format!("Could not find experiment with name '{name}'")))
     }
 
@@ -108,21 +106,21 @@ impl Store {
         &self,
         query: &Query,
     ) -> Result<Page<ExperimentRow>, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
+        let mut sql = Sql::new(select(self.dialect()));
         match query.stages {
             Stages::Active => sql.push(" AND e.stage = 'active'"),
             Stages::Deleted => sql.push(" AND e.stage = 'deleted'"),
             Stages::All => &mut sql,
         };
-        SEARCHED.filter(&mut sql, &query.conditions)?;
+        SEARCHED.filter(&mut sql, self.dialect(), &query.conditions)?;
         SEARCHED.page(&mut sql, query, "e.updated_ms DESC")?;
-        let found = sql.build().try_map(experiment).fetch_all(self.read()).await?;
+        let found = sql.query().try_map(experiment).fetch_all(self.read()).await?;
         Ok(Page::cut(found, query))
     }
 
     /// Mark an experiment and its runs `deleted`, or `active` again.
     pub(crate) async fn set_experiment_stage(&self, id: i64, stage: &str) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Experiments).await?;
         let changed =
             sqlx::query("UPDATE experiments SET stage = $1, updated_ms = $2 WHERE id = $3")
                 .bind(stage)
@@ -143,7 +141,7 @@ impl Store {
     }
 
     pub(crate) async fn rename_experiment(&self, id: i64, name: &str) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Experiments).await?;
         let taken: Option<i64> =
             sqlx::query_scalar("SELECT id FROM experiments WHERE name = $1 AND id != $2")
                 .bind(name)
@@ -173,7 +171,7 @@ impl Store {
         key: &str,
         value: &str,
     ) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Experiments).await?;
         let there: Option<i64> = sqlx::query_scalar("SELECT id FROM experiments WHERE id = $1")
             .bind(id)
             .fetch_optional(&mut *transaction)
@@ -181,18 +179,14 @@ impl Store {
         if there.is_none() {
             return Err(Failure::Missing(format!("No Experiment with id={id} exists")));
         }
-        sqlx::query("INSERT OR REPLACE INTO experiment_tags VALUES ($1, $2, $3)")
-            .bind(id)
-            .bind(key)
-            .bind(value)
-            .execute(&mut *transaction)
-            .await?;
+        let pair = (key.to_owned(), value.to_owned());
+        tags::EXPERIMENT.set(&mut transaction, id, &[pair]).await?;
         transaction.commit().await?;
         Ok(())
     }
 }
 
-fn experiment(row: SqliteRow) -> Result<ExperimentRow, sqlx::Error> {
+fn experiment(row: Row) -> Result<ExperimentRow, sqlx::Error> {
     Ok(ExperimentRow {
         id: row.try_get(0)?,
         name: row.try_get(1)?,

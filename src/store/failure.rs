@@ -53,8 +53,11 @@ impl From<object_store::Error> for Failure {
 
 /// What a failure of the database means to whoever uses it.
 pub(crate) fn database(error: &sqlx::Error) -> Error {
-    let code =
-        error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+    let code = error
+        .as_database_error()
+        .filter(|error| error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some())
+        .and_then(sqlx::error::DatabaseError::code)
+        .unwrap_or_default();
     // SQLite's primary result code is the low byte of the extended one.
     match code.parse::<u32>().unwrap_or_default() & 0xff {
         5 | 6 => Error::unreachable("the registry's database is busy")

@@ -1,10 +1,10 @@
 //! Logged models: a model's files beside its run, as clients of MLflow 3 keep them.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
+use sqlx::Row as _;
 
 use super::search::Searched;
-use super::{Failure, Page, Pairs, Query, Store, pairs};
+use super::sql::{Dialect, Row, Scope, Sql};
+use super::{Failure, Page, Pairs, Query, Store, pairs, tags};
 use crate::sys::clock;
 
 #[derive(Clone, Debug)]
@@ -33,13 +33,16 @@ pub(crate) struct NewLoggedModel {
     pub params: Pairs,
 }
 
-const SELECT: &str = "SELECT m.id, m.experiment_id, m.name, m.model_type, m.source_run_id, \
-     m.artifact_uri, m.status, m.created_ms, m.updated_ms, \
-     (SELECT json_group_array(json_array(key, value)) FROM logged_model_tags t \
-      WHERE t.model_id = m.id), \
-     (SELECT json_group_array(json_array(key, value)) FROM logged_model_params t \
-      WHERE t.model_id = m.id) \
-     FROM logged_models m WHERE 1";
+fn select(dialect: Dialect) -> String {
+    let pairs = dialect.pairs("key", "value");
+    format!(
+        "SELECT m.id, m.experiment_id, m.name, m.model_type, m.source_run_id, m.artifact_uri, \
+         m.status, m.created_ms, m.updated_ms, \
+         (SELECT {pairs} FROM logged_model_tags t WHERE t.model_id = m.id), \
+         (SELECT {pairs} FROM logged_model_params t WHERE t.model_id = m.id) \
+         FROM logged_models m WHERE true"
+    )
+}
 
 const SEARCHED: Searched = Searched {
     noun: "logged model",
@@ -62,7 +65,7 @@ const SEARCHED: Searched = Searched {
 impl Store {
     pub(crate) async fn create_logged_model(&self, new: &NewLoggedModel) -> Result<(), Failure> {
         let location = self.experiment(new.experiment_id).await?.artifact_location;
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::LoggedModel(&new.id)).await?;
         sqlx::query(
             "INSERT INTO logged_models VALUES ($1, $2, $3, $4, $5, $6, 'LOGGED_MODEL_PENDING', $7, $7)",
         )
@@ -75,30 +78,16 @@ impl Store {
         .bind(clock::now_ms())
         .execute(&mut *transaction)
         .await?;
-        for (key, value) in &new.tags {
-            sqlx::query("INSERT OR REPLACE INTO logged_model_tags VALUES ($1, $2, $3)")
-                .bind(&new.id)
-                .bind(key)
-                .bind(value)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        for (key, value) in &new.params {
-            sqlx::query("INSERT OR REPLACE INTO logged_model_params VALUES ($1, $2, $3)")
-                .bind(&new.id)
-                .bind(key)
-                .bind(value)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        tags::LOGGED_MODEL.set(&mut transaction, new.id.as_str(), &new.tags).await?;
+        tags::LOGGED_MODEL_PARAMS.set(&mut transaction, new.id.as_str(), &new.params).await?;
         transaction.commit().await?;
         Ok(())
     }
 
     pub(crate) async fn logged_model(&self, id: &str) -> Result<LoggedModelRow, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        sql.push(" AND m.id = ").push_bind(id);
-        let row = sql.build().try_map(logged_model).fetch_optional(self.read()).await?;
+        let mut sql = Sql::new(select(self.dialect()));
+        sql.push(" AND m.id = ").bind(id.to_owned());
+        let row = sql.query().try_map(logged_model).fetch_optional(self.read()).await?;
         row.ok_or_else(|| missing(id))
     }
 
@@ -107,16 +96,11 @@ impl Store {
         experiments: &[i64],
         query: &Query,
     ) -> Result<Page<LoggedModelRow>, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        sql.push(" AND m.experiment_id IN (");
-        let mut list = sql.separated(", ");
-        for id in experiments {
-            list.push_bind(*id);
-        }
-        sql.push(")");
-        SEARCHED.filter(&mut sql, &query.conditions)?;
+        let mut sql = Sql::new(select(self.dialect()));
+        sql.push(" AND m.experiment_id IN ").bind_list(experiments.iter().copied());
+        SEARCHED.filter(&mut sql, self.dialect(), &query.conditions)?;
         SEARCHED.page(&mut sql, query, "m.created_ms DESC")?;
-        let found = sql.build().try_map(logged_model).fetch_all(self.read()).await?;
+        let found = sql.query().try_map(logged_model).fetch_all(self.read()).await?;
         Ok(Page::cut(found, query))
     }
 
@@ -142,23 +126,9 @@ impl Store {
         params: &[(String, String)],
     ) -> Result<(), Failure> {
         self.logged_model(id).await?;
-        let mut transaction = self.write().await?;
-        for (key, value) in tags {
-            sqlx::query("INSERT OR REPLACE INTO logged_model_tags VALUES ($1, $2, $3)")
-                .bind(id)
-                .bind(key)
-                .bind(value)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        for (key, value) in params {
-            sqlx::query("INSERT OR REPLACE INTO logged_model_params VALUES ($1, $2, $3)")
-                .bind(id)
-                .bind(key)
-                .bind(value)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        let mut transaction = self.write(Scope::LoggedModel(id)).await?;
+        tags::LOGGED_MODEL.set(&mut transaction, id, tags).await?;
+        tags::LOGGED_MODEL_PARAMS.set(&mut transaction, id, params).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -168,7 +138,7 @@ fn missing(id: &str) -> Failure {
     Failure::Missing(format!("Logged model with ID '{id}' not found."))
 }
 
-fn logged_model(row: SqliteRow) -> Result<LoggedModelRow, sqlx::Error> {
+fn logged_model(row: Row) -> Result<LoggedModelRow, sqlx::Error> {
     Ok(LoggedModelRow {
         id: row.try_get(0)?,
         experiment_id: row.try_get(1)?,

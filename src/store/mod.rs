@@ -14,6 +14,8 @@ mod moves;
 mod objects;
 mod runs;
 mod search;
+mod sql;
+mod tags;
 mod verify;
 mod versions;
 
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use database::Database;
 use objects::Objects;
+use sql::{Dialect, Scope, Transaction};
 
 pub(crate) use artifacts::{Entry, PINNED};
 pub(crate) use experiments::ExperimentRow;
@@ -95,14 +98,18 @@ impl Store {
         }
     }
 
-    /// A transaction that writes. It takes the write lock at once: one that read first and wrote
-    /// later would fail where another wrote between.
-    async fn write(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, Failure> {
-        Ok(self.database.writer.begin_with("BEGIN IMMEDIATE").await?)
+    /// A transaction that writes, and waits for others about the same. It takes the lock at once:
+    /// one that read first and wrote later would fail where another wrote between.
+    async fn write(&self, about: Scope<'_>) -> Result<Transaction<'static>, Failure> {
+        self.database.write(about).await
     }
 
-    fn read(&self) -> &sqlx::SqlitePool {
+    fn read(&self) -> &sqlx::AnyPool {
         &self.database.reader
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.database.dialect
     }
 }
 

@@ -1,10 +1,10 @@
 //! Registered models.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
+use sqlx::Row as _;
 
 use super::search::Searched;
-use super::{Failure, Page, Pairs, Query, Store, VersionRow, pairs};
+use super::sql::{Dialect, Row, Scope, Sql, Transaction};
+use super::{Failure, Page, Pairs, Query, Store, VersionRow, pairs, tags};
 use crate::registry::{ModelName, VersionNumber};
 use crate::sys::clock;
 
@@ -20,11 +20,16 @@ pub(crate) struct ModelRow {
     pub latest: Option<VersionRow>,
 }
 
-const SELECT: &str = "SELECT m.name, m.description, m.created_ms, m.updated_ms, \
-     (SELECT json_group_array(json_array(key, value)) FROM model_tags t WHERE t.model = m.name), \
-     (SELECT json_group_array(json_array(alias, version)) FROM aliases a WHERE a.model = m.name), \
-     (SELECT max(version) FROM versions v WHERE v.model = m.name) \
-     FROM models m WHERE 1";
+fn select(dialect: Dialect) -> String {
+    let tags = dialect.pairs("key", "value");
+    let aliases = dialect.pairs("alias", "version");
+    format!(
+        "SELECT m.name, m.description, m.created_ms, m.updated_ms, \
+         (SELECT {tags} FROM model_tags t WHERE t.model = m.name), \
+         (SELECT {aliases} FROM aliases a WHERE a.model = m.name), \
+         (SELECT max(version) FROM versions v WHERE v.model = m.name) FROM models m WHERE true"
+    )
+}
 
 const SEARCHED: Searched = Searched {
     noun: "registered model",
@@ -47,8 +52,8 @@ impl Store {
         description: &str,
         tags: &[(String, String)],
     ) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
-        let made = sqlx::query("INSERT OR IGNORE INTO models VALUES ($1, $2, $3, $3)")
+        let mut transaction = self.write(Scope::Model(name)).await?;
+        let made = sqlx::query("INSERT INTO models VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING")
             .bind(name.as_str())
             .bind(description)
             .bind(clock::now_ms())
@@ -57,22 +62,15 @@ impl Store {
         if made.rows_affected() == 0 {
             return Err(Failure::Exists(format!("Registered Model (name={name}) already exists.")));
         }
-        for (key, value) in tags {
-            sqlx::query("INSERT OR REPLACE INTO model_tags VALUES ($1, $2, $3)")
-                .bind(name.as_str())
-                .bind(key)
-                .bind(value)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        tags::MODEL.set(&mut transaction, name.as_str(), tags).await?;
         transaction.commit().await?;
         Ok(())
     }
 
     pub(crate) async fn model(&self, name: &ModelName) -> Result<ModelRow, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        sql.push(" AND m.name = ").push_bind(name.as_str().to_owned());
-        let row = sql.build().try_map(model).fetch_optional(self.read()).await?;
+        let mut sql = Sql::new(select(self.dialect()));
+        sql.push(" AND m.name = ").bind(name.as_str().to_owned());
+        let row = sql.query().try_map(model).fetch_optional(self.read()).await?;
         let (mut model, latest) = row.ok_or_else(|| missing(name))?;
         if let Some(latest) = latest {
             model.latest = Some(self.version(name, latest).await?);
@@ -81,10 +79,10 @@ impl Store {
     }
 
     pub(crate) async fn search_models(&self, query: &Query) -> Result<Page<ModelRow>, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        SEARCHED.filter(&mut sql, &query.conditions)?;
+        let mut sql = Sql::new(select(self.dialect()));
+        SEARCHED.filter(&mut sql, self.dialect(), &query.conditions)?;
         SEARCHED.page(&mut sql, query, "m.name")?;
-        let found = sql.build().try_map(model).fetch_all(self.read()).await?;
+        let found = sql.query().try_map(model).fetch_all(self.read()).await?;
         let page = Page::cut(found, query);
         let latest: Vec<(String, VersionNumber)> = page
             .items
@@ -116,7 +114,7 @@ impl Store {
 
     /// Remove a model with its versions. Its log stays, and its numbers are not given out again.
     pub(crate) async fn delete_model(&self, name: &ModelName) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Model(name)).await?;
         exists(&mut transaction, name).await?;
         let live: Option<(String, i64)> =
             sqlx::query_as("SELECT alias, version FROM aliases WHERE model = $1 LIMIT 1")
@@ -144,18 +142,17 @@ impl Store {
         key: &str,
         value: Option<&str>,
     ) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Model(name)).await?;
         exists(&mut transaction, name).await?;
-        let query = match value {
-            Some(_) => sqlx::query("INSERT OR REPLACE INTO model_tags VALUES ($1, $2, $3)"),
-            None => sqlx::query("DELETE FROM model_tags WHERE model = $1 AND key = $2"),
-        };
-        let query = query.bind(name.as_str().to_owned()).bind(key.to_owned());
-        let query = match value {
-            Some(value) => query.bind(value.to_owned()),
-            None => query,
-        };
-        query.execute(&mut *transaction).await?;
+        match value {
+            Some(value) => {
+                let pair = (key.to_owned(), value.to_owned());
+                tags::MODEL.set(&mut transaction, name.as_str(), &[pair]).await?;
+            }
+            None => {
+                tags::MODEL.remove(&mut transaction, name.as_str(), key).await?;
+            }
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -163,7 +160,7 @@ impl Store {
 
 /// An error unless the model is there.
 pub(super) async fn exists(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     name: &ModelName,
 ) -> Result<(), Failure> {
     let there: Option<i64> = sqlx::query_scalar("SELECT 1 FROM models WHERE name = $1")
@@ -178,7 +175,7 @@ pub(super) fn missing(name: &ModelName) -> Failure {
 }
 
 /// A model without its latest version, and the number of that.
-fn model(row: SqliteRow) -> Result<(ModelRow, Option<VersionNumber>), sqlx::Error> {
+fn model(row: Row) -> Result<(ModelRow, Option<VersionNumber>), sqlx::Error> {
     let latest: Option<i64> = row.try_get(6)?;
     let model = ModelRow {
         name: row.try_get(0)?,

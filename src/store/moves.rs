@@ -1,8 +1,8 @@
 //! Moves of an environment's pointer: the event and the alias in one transaction.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
+use sqlx::Row as _;
 
+use super::sql::{Row, Scope, Sql, Transaction};
 use super::{Failure, Store, models, versions};
 use crate::registry::history::{self, NewEvent};
 use crate::registry::{EnvironmentName, Event, EventKind, ModelName, VersionNumber};
@@ -38,7 +38,7 @@ impl Store {
     /// Make the move, or say who moved first. A repeated operation id answers the first one's
     /// event. None: a plain call that changes nothing.
     pub(crate) async fn apply(&self, wanted: &Move) -> Result<Option<Event>, Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Model(&wanted.model)).await?;
         if let Some(done) = by_operation(&mut transaction, &wanted.operation_id).await? {
             return same_move(done, wanted).map(Some);
         }
@@ -80,13 +80,13 @@ impl Store {
         model: &ModelName,
         environment: Option<&EnvironmentName>,
     ) -> Result<Vec<Event>, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        sql.push("model = ").push_bind(model.as_str().to_owned());
+        let mut sql = Sql::new(SELECT);
+        sql.push("model = ").bind(model.as_str().to_owned());
         if let Some(environment) = environment {
-            sql.push(" AND environment = ").push_bind(environment.as_str().to_owned());
+            sql.push(" AND environment = ").bind(environment.as_str().to_owned());
         }
         sql.push(" ORDER BY sequence");
-        Ok(sql.build().try_map(event).fetch_all(self.read()).await?)
+        Ok(sql.query().try_map(event).fetch_all(self.read()).await?)
     }
 }
 
@@ -140,7 +140,7 @@ fn same_move(done: Event, wanted: &Move) -> Result<Event, Failure> {
 
 /// An environment never points to nothing: a version whose bytes are elsewhere is not ours to promise.
 async fn has_files(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     model: &ModelName,
     number: VersionNumber,
 ) -> Result<(), Failure> {
@@ -156,29 +156,29 @@ async fn has_files(
 }
 
 async fn by_operation(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     operation_id: &str,
 ) -> Result<Option<Event>, Failure> {
-    let mut sql = QueryBuilder::new(SELECT);
-    sql.push("operation_id = ").push_bind(operation_id.to_owned());
-    Ok(sql.build().try_map(event).fetch_optional(&mut **transaction).await?)
+    let mut sql = Sql::new(SELECT);
+    sql.push("operation_id = ").bind(operation_id.to_owned());
+    Ok(sql.query().try_map(event).fetch_optional(&mut **transaction).await?)
 }
 
 async fn of_environment(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     model: &ModelName,
     environment: &EnvironmentName,
 ) -> Result<Vec<Event>, Failure> {
-    let mut sql = QueryBuilder::new(SELECT);
-    sql.push("model = ").push_bind(model.as_str().to_owned());
-    sql.push(" AND environment = ").push_bind(environment.as_str().to_owned());
+    let mut sql = Sql::new(SELECT);
+    sql.push("model = ").bind(model.as_str().to_owned());
+    sql.push(" AND environment = ").bind(environment.as_str().to_owned());
     sql.push(" ORDER BY sequence");
-    Ok(sql.build().try_map(event).fetch_all(&mut **transaction).await?)
+    Ok(sql.query().try_map(event).fetch_all(&mut **transaction).await?)
 }
 
 /// The number and hash of the last event of a model's log.
 async fn last(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     model: &ModelName,
 ) -> Result<Option<(u64, String)>, Failure> {
     let last: Option<(i64, String)> = sqlx::query_as(
@@ -190,7 +190,7 @@ async fn last(
     Ok(last.map(|(sequence, hash)| (sequence as u64, hash)))
 }
 
-async fn append(transaction: &mut Transaction<'_, Sqlite>, event: &Event) -> Result<(), Failure> {
+async fn append(transaction: &mut Transaction<'_>, event: &Event) -> Result<(), Failure> {
     let evidence = event.evidence.as_ref().map(ToString::to_string);
     sqlx::query(
         "INSERT INTO events (model, sequence, environment, kind, from_version, to_version, actor, \
@@ -216,12 +216,15 @@ async fn append(transaction: &mut Transaction<'_, Sqlite>, event: &Event) -> Res
 }
 
 /// The alias says what the event says.
-async fn project(transaction: &mut Transaction<'_, Sqlite>, event: &Event) -> Result<(), Failure> {
+async fn project(transaction: &mut Transaction<'_>, event: &Event) -> Result<(), Failure> {
     let query = match event.to {
-        Some(to) => sqlx::query("INSERT OR REPLACE INTO aliases VALUES ($1, $2, $3)")
-            .bind(event.model.as_str().to_owned())
-            .bind(event.environment.as_str().to_owned())
-            .bind(to.0 as i64),
+        Some(to) => sqlx::query(
+            "INSERT INTO aliases VALUES ($1, $2, $3) \
+             ON CONFLICT (model, alias) DO UPDATE SET version = excluded.version",
+        )
+        .bind(event.model.as_str().to_owned())
+        .bind(event.environment.as_str().to_owned())
+        .bind(to.0 as i64),
         None => sqlx::query("DELETE FROM aliases WHERE model = $1 AND alias = $2")
             .bind(event.model.as_str().to_owned())
             .bind(event.environment.as_str().to_owned()),
@@ -240,7 +243,7 @@ fn kind_text(kind: EventKind) -> &'static str {
 }
 
 /// A row that was tampered with may hold anything; it must come out as an error, not as a panic.
-pub(super) fn event(row: SqliteRow) -> Result<Event, sqlx::Error> {
+pub(super) fn event(row: Row) -> Result<Event, sqlx::Error> {
     let decode = |error: crate::error::Error| sqlx::Error::Decode(Box::new(error));
     let kind = match row.try_get::<&str, _>(3)? {
         "promote" => EventKind::Promote,

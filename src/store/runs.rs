@@ -1,12 +1,12 @@
 //! Runs, their parameters, metrics and tags.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
+use sqlx::Row as _;
 
 use super::search::Searched;
-use super::{Failure, Page, Pairs, Query, Stages, Store, pairs};
+use super::sql::{Dialect, Row, Scope, Sql, Transaction};
+use super::{Failure, Page, Pairs, Query, Stages, Store, pairs, tags};
 use crate::registry::RunId;
 
 #[derive(Clone, Debug)]
@@ -46,13 +46,16 @@ pub(crate) struct NewRun {
     pub tags: Pairs,
 }
 
-const SELECT: &str = "SELECT r.id, r.experiment_id, r.name, r.user_id, r.status, r.start_ms, \
-     r.end_ms, r.artifact_uri, r.stage, \
-     (SELECT json_group_array(json_array(key, value)) FROM params t WHERE t.run_id = r.id), \
-     (SELECT json_group_array(json_array(key, value)) FROM run_tags t WHERE t.run_id = r.id), \
-     (SELECT json_group_array(json_array(model_id, step)) FROM run_outputs t \
-      WHERE t.run_id = r.id) \
-     FROM runs r WHERE 1";
+fn select(dialect: Dialect) -> String {
+    let pairs = dialect.pairs("key", "value");
+    let outputs = dialect.pairs("model_id", "step");
+    format!(
+        "SELECT r.id, r.experiment_id, r.name, r.user_id, r.status, r.start_ms, r.end_ms, \
+         r.artifact_uri, r.stage, (SELECT {pairs} FROM params t WHERE t.run_id = r.id), \
+         (SELECT {pairs} FROM run_tags t WHERE t.run_id = r.id), \
+         (SELECT {outputs} FROM run_outputs t WHERE t.run_id = r.id) FROM runs r WHERE true"
+    )
+}
 
 const SEARCHED: Searched = Searched {
     noun: "run",
@@ -67,13 +70,13 @@ const SEARCHED: Searched = Searched {
     ],
     tags: "FROM run_tags t WHERE t.run_id = r.id",
     params: Some("FROM params t WHERE t.run_id = r.id"),
-    metrics: Some("FROM latest_metrics t WHERE t.run_id = r.id AND NOT is_nan"),
+    metrics: Some("FROM latest_metrics t WHERE t.run_id = r.id AND t.is_nan = 0"),
     tie: "r.id",
 };
 
 impl Store {
     pub(crate) async fn create_run(&self, run: &NewRun) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Run(run.id.as_str())).await?;
         let experiment: Option<(String, String)> =
             sqlx::query_as("SELECT artifact_location, stage FROM experiments WHERE id = $1")
                 .bind(run.experiment_id)
@@ -103,15 +106,15 @@ impl Store {
         .bind(format!("{}/{}/artifacts", location.trim_end_matches('/'), run.id))
         .execute(&mut *transaction)
         .await?;
-        set_tags(&mut transaction, run.id.as_str(), &run.tags).await?;
+        tags::RUN.set(&mut transaction, run.id.as_str(), &run.tags).await?;
         transaction.commit().await?;
         Ok(())
     }
 
     pub(crate) async fn run(&self, id: &str) -> Result<RunRow, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        sql.push(" AND r.id = ").push_bind(id);
-        let row = sql.build().try_map(run).fetch_optional(self.read()).await?;
+        let mut sql = Sql::new(select(self.dialect()));
+        sql.push(" AND r.id = ").bind(id.to_owned());
+        let row = sql.query().try_map(run).fetch_optional(self.read()).await?;
         let mut runs = vec![row.ok_or_else(|| missing(id))?];
         self.add_metrics(&mut runs).await?;
         Ok(runs.remove(0))
@@ -122,21 +125,16 @@ impl Store {
         experiments: &[i64],
         query: &Query,
     ) -> Result<Page<RunRow>, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
+        let mut sql = Sql::new(select(self.dialect()));
         match query.stages {
             Stages::Active => sql.push(" AND r.stage = 'active'"),
             Stages::Deleted => sql.push(" AND r.stage = 'deleted'"),
             Stages::All => &mut sql,
         };
-        sql.push(" AND r.experiment_id IN (");
-        let mut list = sql.separated(", ");
-        for id in experiments {
-            list.push_bind(*id);
-        }
-        sql.push(")");
-        SEARCHED.filter(&mut sql, &query.conditions)?;
+        sql.push(" AND r.experiment_id IN ").bind_list(experiments.iter().copied());
+        SEARCHED.filter(&mut sql, self.dialect(), &query.conditions)?;
         SEARCHED.page(&mut sql, query, "r.start_ms DESC")?;
-        let found = sql.build().try_map(run).fetch_all(self.read()).await?;
+        let found = sql.query().try_map(run).fetch_all(self.read()).await?;
         let mut page = Page::cut(found, query);
         self.add_metrics(&mut page.items).await?;
         Ok(page)
@@ -145,20 +143,14 @@ impl Store {
     /// The last point of each metric of these runs. Not through JSON as the tags are: SQLite
     /// writes 15 digits of a number there, and two runs may differ in the 16th.
     async fn add_metrics(&self, runs: &mut [RunRow]) -> Result<(), Failure> {
-        let mut sql = QueryBuilder::new(
+        let mut sql = Sql::new(
             "SELECT value, is_nan, timestamp_ms, step, key, run_id FROM latest_metrics \
-             WHERE run_id IN (",
+             WHERE run_id IN ",
         );
-        let mut list = sql.separated(", ");
-        for run in &*runs {
-            list.push_bind(run.id.clone());
-        }
-        sql.push(") ORDER BY run_id, key");
+        sql.bind_list(runs.iter().map(|run| run.id.clone())).push(" ORDER BY run_id, key");
         let points = sql
-            .build()
-            .try_map(|row: SqliteRow| {
-                Ok((row.try_get::<String, _>(5)?, point(&row, row.try_get(4)?)?))
-            })
+            .query()
+            .try_map(|row: Row| Ok((row.try_get::<String, _>(5)?, point(&row, row.try_get(4)?)?)))
             .fetch_all(self.read())
             .await?;
         let mut places: HashMap<String, &mut RunRow> =
@@ -179,7 +171,7 @@ impl Store {
         end_ms: Option<i64>,
         name: Option<&str>,
     ) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Run(id)).await?;
         active(&mut transaction, id).await?;
         sqlx::query(
             "UPDATE runs SET status = coalesce($2, status), end_ms = coalesce($3, end_ms), \
@@ -193,7 +185,7 @@ impl Store {
         .await?;
         if let Some(name) = name {
             let tag = ("mlflow.runName".to_owned(), name.to_owned());
-            set_tags(&mut transaction, id, &[tag]).await?;
+            tags::RUN.set(&mut transaction, id, &[tag]).await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -216,11 +208,11 @@ impl Store {
         params: &[(String, String)],
         tags: &[(String, String)],
     ) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Run(id)).await?;
         active(&mut transaction, id).await?;
         log_params(&mut transaction, id, params).await?;
         log_metrics(&mut transaction, id, metrics).await?;
-        set_tags(&mut transaction, id, tags).await?;
+        tags::RUN.set(&mut transaction, id, tags).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -230,10 +222,10 @@ impl Store {
         id: &str,
         models: &[(String, i64)],
     ) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Run(id)).await?;
         active(&mut transaction, id).await?;
         for (model, step) in models {
-            sqlx::query("INSERT OR IGNORE INTO run_outputs VALUES ($1, $2, $3)")
+            sqlx::query("INSERT INTO run_outputs VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
                 .bind(id)
                 .bind(model)
                 .bind(step)
@@ -245,14 +237,9 @@ impl Store {
     }
 
     pub(crate) async fn delete_run_tag(&self, id: &str, key: &str) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Run(id)).await?;
         active(&mut transaction, id).await?;
-        let changed = sqlx::query("DELETE FROM run_tags WHERE run_id = $1 AND key = $2")
-            .bind(id)
-            .bind(key)
-            .execute(&mut *transaction)
-            .await?;
-        if changed.rows_affected() == 0 {
+        if !tags::RUN.remove(&mut transaction, id, key).await? {
             return Err(Failure::Missing(format!("No tag with name: {key} in run with id {id}")));
         }
         transaction.commit().await?;
@@ -281,7 +268,7 @@ impl Store {
         .bind(key)
         .bind(query.limit as i64 + 1)
         .bind(query.offset as i64)
-        .try_map(|row: SqliteRow| point(&row, key.to_owned()))
+        .try_map(|row: Row| point(&row, key.to_owned()))
         .fetch_all(self.read())
         .await?;
         Ok(Page::cut(found, query))
@@ -289,7 +276,7 @@ impl Store {
 }
 
 /// An error unless the run is there and not deleted.
-async fn active(transaction: &mut Transaction<'_, Sqlite>, id: &str) -> Result<(), Failure> {
+async fn active(transaction: &mut Transaction<'_>, id: &str) -> Result<(), Failure> {
     let stage: Option<String> = sqlx::query_scalar("SELECT stage FROM runs WHERE id = $1")
         .bind(id)
         .fetch_optional(&mut **transaction)
@@ -303,46 +290,39 @@ async fn active(transaction: &mut Transaction<'_, Sqlite>, id: &str) -> Result<(
     }
 }
 
-async fn set_tags(
-    transaction: &mut Transaction<'_, Sqlite>,
-    id: &str,
-    tags: &[(String, String)],
-) -> Result<(), Failure> {
-    for (key, value) in tags {
-        sqlx::query("INSERT OR REPLACE INTO run_tags VALUES ($1, $2, $3)")
-            .bind(id)
-            .bind(key)
-            .bind(value)
-            .execute(&mut **transaction)
-            .await?;
-    }
-    Ok(())
-}
-
 /// A parameter is written once; the same value again is no change, another is an error.
 async fn log_params(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     id: &str,
     params: &[(String, String)],
 ) -> Result<(), Failure> {
-    for (key, value) in params {
-        sqlx::query("INSERT OR IGNORE INTO params VALUES ($1, $2, $3)")
-            .bind(id)
-            .bind(key)
-            .bind(value)
-            .execute(&mut **transaction)
-            .await?;
-        let held: String =
-            sqlx::query_scalar("SELECT value FROM params WHERE run_id = $1 AND key = $2")
-                .bind(id)
-                .bind(key)
-                .fetch_one(&mut **transaction)
-                .await?;
-        if held != *value {
-            return Err(Failure::Invalid(format!(
-                "Changing param values is not allowed. Param with key='{key}' was already logged \
-                 with value='{held}' for run ID='{id}'. Attempted logging new value '{value}'."
-            )));
+    for some in params.chunks(ROWS) {
+        let mut sql = Sql::new("INSERT INTO params (run_id, key, value) VALUES ");
+        for (place, (key, value)) in some.iter().enumerate() {
+            sql.push(if place == 0 { "(" } else { ", (" }).bind(id.to_owned());
+            sql.push(", ").bind(key.clone()).push(", ").bind(value.clone()).push(")");
+        }
+        sql.push(" ON CONFLICT DO NOTHING");
+        sql.query().execute(&mut **transaction).await?;
+        let mut sql = Sql::new("SELECT key, value FROM params WHERE run_id = ");
+        sql.bind(id.to_owned()).push(" AND key IN ");
+        sql.bind_list(some.iter().map(|(key, _)| key.clone()));
+        let held: HashMap<String, String> = sql
+            .query()
+            .try_map(|row: Row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .fetch_all(&mut **transaction)
+            .await?
+            .into_iter()
+            .collect();
+        for (key, value) in some {
+            let held = held.get(key).map_or("", String::as_str);
+            if held != value {
+                return Err(Failure::Invalid(format!(
+                    "Changing param values is not allowed. Param with key='{key}' was already \
+                     logged with value='{held}' for run ID='{id}'. Attempted logging new value \
+                     '{value}'."
+                )));
+            }
         }
     }
     Ok(())
@@ -350,49 +330,77 @@ async fn log_params(
 
 /// Points are a set, so a batch that is repeated after a lost answer changes nothing.
 async fn log_metrics(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     id: &str,
     metrics: &[MetricPoint],
 ) -> Result<(), Failure> {
+    for some in metrics.chunks(ROWS) {
+        let mut sql = Sql::new(
+            "INSERT INTO metrics (run_id, key, timestamp_ms, step, value, is_nan) VALUES ",
+        );
+        points(&mut sql, id, some.iter());
+        sql.push(" ON CONFLICT DO NOTHING");
+        sql.query().execute(&mut **transaction).await?;
+    }
+    // The last is the one of the highest step, then time, then value; of this batch first, since
+    // one statement may touch a row once.
+    let mut last: BTreeMap<&str, &MetricPoint> = BTreeMap::new();
     for point in metrics {
-        let is_nan = point.value.is_nan();
-        // As MLflow does: SQL has no infinities that every reader understands.
-        let value = if is_nan { 0.0 } else { point.value.clamp(f64::MIN, f64::MAX) };
-        sqlx::query("INSERT OR IGNORE INTO metrics VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(id)
-            .bind(&point.key)
-            .bind(point.timestamp_ms)
-            .bind(point.step)
-            .bind(value)
-            .bind(is_nan)
-            .execute(&mut **transaction)
-            .await?;
-        // The last is the one of the highest step, then time, then value.
-        sqlx::query(
-            "INSERT INTO latest_metrics (run_id, key, timestamp_ms, step, value, is_nan) \
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (run_id, key) DO UPDATE SET \
-             timestamp_ms = excluded.timestamp_ms, step = excluded.step, \
-             value = excluded.value, is_nan = excluded.is_nan \
+        last.entry(&point.key)
+            .and_modify(|held| {
+                if order(point) >= order(held) {
+                    *held = point;
+                }
+            })
+            .or_insert(point);
+    }
+    let last: Vec<&MetricPoint> = last.into_values().collect();
+    for some in last.chunks(ROWS) {
+        let mut sql = Sql::new(
+            "INSERT INTO latest_metrics AS held (run_id, key, timestamp_ms, step, value, is_nan) \
+             VALUES ",
+        );
+        points(&mut sql, id, some.iter().copied());
+        sql.push(
+            " ON CONFLICT (run_id, key) DO UPDATE SET timestamp_ms = excluded.timestamp_ms, \
+             step = excluded.step, value = excluded.value, is_nan = excluded.is_nan \
              WHERE (excluded.step, excluded.timestamp_ms, excluded.value) >= \
-             (step, timestamp_ms, value)",
-        )
-        .bind(id)
-        .bind(&point.key)
-        .bind(point.timestamp_ms)
-        .bind(point.step)
-        .bind(value)
-        .bind(is_nan)
-        .execute(&mut **transaction)
-        .await?;
+             (held.step, held.timestamp_ms, held.value)",
+        );
+        sql.query().execute(&mut **transaction).await?;
     }
     Ok(())
+}
+
+/// Rows of one statement: each has six values, and a statement takes 32,766.
+const ROWS: usize = 1_000;
+
+/// Add `(…), (…)`: the columns `run_id, key, timestamp_ms, step, value, is_nan` of each point.
+fn points<'p>(sql: &mut Sql, id: &str, points: impl Iterator<Item = &'p MetricPoint>) {
+    for (place, point) in points.enumerate() {
+        sql.push(if place == 0 { "(" } else { ", (" }).bind(id.to_owned());
+        sql.push(", ").bind(point.key.clone()).push(", ").bind(point.timestamp_ms);
+        sql.push(", ").bind(point.step).push(", ").bind(stored(point.value));
+        sql.push(", ").bind(i64::from(point.value.is_nan())).push(")");
+    }
+}
+
+/// As MLflow does: SQL has no infinities that every reader understands. NaN is told apart by its
+/// own column.
+fn stored(value: f64) -> f64 {
+    if value.is_nan() { 0.0 } else { value.clamp(f64::MIN, f64::MAX) }
+}
+
+/// What decides which of two points is the last.
+fn order(point: &MetricPoint) -> (i64, i64, f64) {
+    (point.step, point.timestamp_ms, stored(point.value))
 }
 
 fn missing(id: &str) -> Failure {
     Failure::Missing(format!("Run with id={id} not found"))
 }
 
-fn run(row: SqliteRow) -> Result<RunRow, sqlx::Error> {
+fn run(row: Row) -> Result<RunRow, sqlx::Error> {
     Ok(RunRow {
         id: row.try_get(0)?,
         experiment_id: row.try_get(1)?,
@@ -411,8 +419,8 @@ fn run(row: SqliteRow) -> Result<RunRow, sqlx::Error> {
 }
 
 /// Columns `value, is_nan, timestamp_ms, step` of a row.
-fn point(row: &SqliteRow, key: String) -> Result<MetricPoint, sqlx::Error> {
-    let is_nan: bool = row.try_get(1)?;
+fn point(row: &Row, key: String) -> Result<MetricPoint, sqlx::Error> {
+    let is_nan = row.try_get::<i64, _>(1)? != 0;
     Ok(MetricPoint {
         key,
         value: if is_nan { f64::NAN } else { row.try_get(0)? },

@@ -1,8 +1,7 @@
 //! Searches: conditions, order and pages as values, and the SQL that they become.
 
-use sqlx::{QueryBuilder, Sqlite};
-
 use super::Failure;
+use super::sql::{Dialect, Sql};
 
 /// What a search asks for.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +100,8 @@ impl Searched {
     /// Add ` AND …` for each condition.
     pub(super) fn filter(
         &self,
-        sql: &mut QueryBuilder<Sqlite>,
+        sql: &mut Sql,
+        dialect: Dialect,
         conditions: &[Condition],
     ) -> Result<(), Failure> {
         for condition in conditions {
@@ -109,7 +109,7 @@ impl Searched {
             let (pairs, key) = match &condition.field {
                 Field::Attribute(name) => {
                     sql.push(self.column(name)?);
-                    compare(sql, condition);
+                    compare(sql, dialect, condition);
                     continue;
                 }
                 Field::Tag(key) => (Some(self.tags), key),
@@ -124,12 +124,16 @@ impl Searched {
             if absent_counts {
                 sql.push("NOT ");
             }
-            sql.push("EXISTS (SELECT 1 ").push(pairs).push(" AND key = ").push_bind(key.clone());
+            sql.push("EXISTS (SELECT 1 ").push(pairs).push(" AND key = ").bind(key.clone());
             sql.push(" AND value");
             if absent_counts {
-                compare(sql, &Condition { comparison: Comparison::Equal, ..condition.clone() });
+                compare(
+                    sql,
+                    dialect,
+                    &Condition { comparison: Comparison::Equal, ..condition.clone() },
+                );
             } else {
-                compare(sql, condition);
+                compare(sql, dialect, condition);
             }
             sql.push(")");
         }
@@ -139,7 +143,7 @@ impl Searched {
     /// Add ` ORDER BY … LIMIT … OFFSET …`.
     pub(super) fn page(
         &self,
-        sql: &mut QueryBuilder<Sqlite>,
+        sql: &mut Sql,
         query: &Query,
         default: &'static str,
     ) -> Result<(), Failure> {
@@ -156,15 +160,15 @@ impl Searched {
                 Field::Metric(key) => (self.metrics, key),
             };
             let pairs = pairs.ok_or_else(|| self.has_no(&order.field))?;
-            sql.push("(SELECT value ").push(pairs).push(" AND key = ").push_bind(key.clone());
+            sql.push("(SELECT value ").push(pairs).push(" AND key = ").bind(key.clone());
             sql.push(if order.descending { ") DESC NULLS LAST, " } else { ") ASC NULLS LAST, " });
         }
         if query.order.is_empty() {
             sql.push(default).push(", ");
         }
         sql.push(self.tie);
-        sql.push(" LIMIT ").push_bind(query.limit as i64 + 1);
-        sql.push(" OFFSET ").push_bind(query.offset as i64);
+        sql.push(" LIMIT ").bind(query.limit as i64 + 1);
+        sql.push(" OFFSET ").bind(query.offset as i64);
         Ok(())
     }
 
@@ -193,57 +197,31 @@ impl Searched {
     }
 }
 
-fn compare(sql: &mut QueryBuilder<Sqlite>, condition: &Condition) {
+fn compare(sql: &mut Sql, dialect: Dialect, condition: &Condition) {
     let operator = match condition.comparison {
-        Comparison::Equal => " = ",
-        Comparison::NotEqual => " != ",
-        Comparison::Less => " < ",
-        Comparison::LessOrEqual => " <= ",
-        Comparison::Greater => " > ",
-        Comparison::GreaterOrEqual => " >= ",
-        // SQLite's LIKE has no case; GLOB does, with other wildcards.
-        Comparison::Like => " GLOB ",
-        Comparison::ILike => " LIKE ",
-        Comparison::In => " IN ",
+        Comparison::Equal => "=",
+        Comparison::NotEqual => "!=",
+        Comparison::Less => "<",
+        Comparison::LessOrEqual => "<=",
+        Comparison::Greater => ">",
+        Comparison::GreaterOrEqual => ">=",
+        Comparison::Like => dialect.like("").0,
+        Comparison::ILike => dialect.ilike(),
+        Comparison::In => "IN",
     };
-    sql.push(operator);
+    sql.push(" ").push(operator).push(" ");
     match &condition.value {
         Value::Text(text) if condition.comparison == Comparison::Like => {
-            sql.push_bind(glob(text));
+            sql.bind(dialect.like(text).1);
         }
         Value::Text(text) => {
-            sql.push_bind(text.clone());
+            sql.bind(text.clone());
         }
         Value::Number(number) => {
-            sql.push_bind(*number);
+            sql.bind(*number);
         }
         Value::Texts(texts) => {
-            sql.push("(");
-            let mut list = sql.separated(", ");
-            for text in texts {
-                list.push_bind(text.clone());
-            }
-            sql.push(")");
+            sql.bind_list(texts.iter().cloned());
         }
-    }
-}
-
-/// The GLOB pattern of a LIKE pattern.
-fn glob(like: &str) -> String {
-    like.chars()
-        .map(|c| match c {
-            '%' => "*".to_owned(),
-            '_' => "?".to_owned(),
-            '*' | '?' | '[' => format!("[{c}]"),
-            c => c.to_string(),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_like_pattern_keeps_its_meaning() {
-        assert_eq!(super::glob("a%_[*]"), "a*?[[][*]]");
     }
 }

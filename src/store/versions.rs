@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
+use sqlx::Row as _;
 
 use super::artifacts::range;
 use super::search::Searched;
-use super::{Failure, Page, Pairs, Query, Store, models, pairs};
+use super::sql::{Dialect, Row, Scope, Sql, Transaction};
+use super::{Failure, Page, Pairs, Query, Store, models, pairs, tags};
 use crate::registry::{ArtifactPath, ModelName, VersionNumber};
 use crate::sys::clock;
 
@@ -63,13 +63,16 @@ pub(crate) enum Files {
 /// The tag that names the package of a version. A model has each package once.
 const PACKAGE_DIGEST: &str = "mlx.package_digest";
 
-const SELECT: &str = "SELECT v.model, v.version, v.source, v.run_id, v.model_id, v.run_link, \
-     v.user_id, v.description, v.created_ms, v.updated_ms, \
-     (SELECT json_group_array(json_array(key, value)) FROM version_tags t \
-      WHERE t.model = v.model AND t.version = v.version), \
-     (SELECT json_group_array(alias) FROM aliases a \
-      WHERE a.model = v.model AND a.version = v.version) \
-     FROM versions v WHERE 1";
+fn select(dialect: Dialect) -> String {
+    let tags = dialect.pairs("key", "value");
+    let aliases = dialect.list("alias");
+    format!(
+        "SELECT v.model, v.version, v.source, v.run_id, v.model_id, v.run_link, v.user_id, \
+         v.description, v.created_ms, v.updated_ms, (SELECT {tags} FROM version_tags t \
+         WHERE t.model = v.model AND t.version = v.version), (SELECT {aliases} FROM aliases a \
+         WHERE a.model = v.model AND a.version = v.version) FROM versions v WHERE true"
+    )
+}
 
 const SEARCHED: Searched = Searched {
     noun: "model version",
@@ -100,7 +103,7 @@ impl Store {
     ) -> Result<VersionNumber, Failure> {
         let model = version.model.as_str();
         let now = clock::now_ms();
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Model(&version.model)).await?;
         models::exists(&mut transaction, &version.model).await?;
         if let Some((_, digest)) = version.tags.iter().find(|(key, _)| key == PACKAGE_DIGEST) {
             let same: Option<i64> = sqlx::query_scalar(
@@ -117,7 +120,7 @@ impl Store {
         }
         let number: i64 = sqlx::query_scalar(
             "INSERT INTO version_numbers VALUES ($1, 1) \
-             ON CONFLICT (model) DO UPDATE SET last = last + 1 RETURNING last",
+             ON CONFLICT (model) DO UPDATE SET last = version_numbers.last + 1 RETURNING last",
         )
         .bind(model)
         .fetch_one(&mut *transaction)
@@ -135,15 +138,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         pin(&mut transaction, model, number, &version.files).await?;
-        for (key, value) in &version.tags {
-            sqlx::query("INSERT OR REPLACE INTO version_tags VALUES ($1, $2, $3, $4)")
-                .bind(model)
-                .bind(number)
-                .bind(key)
-                .bind(value)
-                .execute(&mut *transaction)
-                .await?;
-        }
+        tags::VERSION.set(&mut transaction, (model, number), &version.tags).await?;
         sqlx::query("UPDATE models SET updated_ms = $2 WHERE name = $1")
             .bind(model)
             .bind(now)
@@ -158,10 +153,10 @@ impl Store {
         model: &ModelName,
         number: VersionNumber,
     ) -> Result<VersionRow, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        sql.push(" AND v.model = ").push_bind(model.as_str().to_owned());
-        sql.push(" AND v.version = ").push_bind(number.0 as i64);
-        let row = sql.build().try_map(version).fetch_optional(self.read()).await?;
+        let mut sql = Sql::new(select(self.dialect()));
+        sql.push(" AND v.model = ").bind(model.as_str().to_owned());
+        sql.push(" AND v.version = ").bind(number.0 as i64);
+        let row = sql.query().try_map(version).fetch_optional(self.read()).await?;
         row.ok_or_else(|| missing(model, number))
     }
 
@@ -173,26 +168,22 @@ impl Store {
         if wanted.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut sql = QueryBuilder::new(SELECT);
+        let mut sql = Sql::new(select(self.dialect()));
         sql.push(" AND (v.model, v.version) IN (VALUES ");
-        let mut list = sql.separated(", ");
-        for (model, number) in wanted {
-            list.push("(");
-            list.push_bind_unseparated(model.clone());
-            list.push_unseparated(", ");
-            list.push_bind_unseparated(number.0 as i64);
-            list.push_unseparated(")");
+        for (place, (model, number)) in wanted.iter().enumerate() {
+            sql.push(if place == 0 { "(" } else { ", (" }).bind(model.clone());
+            sql.push(", ").bind(number.0 as i64).push(")");
         }
         sql.push(")");
-        let rows = sql.build().try_map(version).fetch_all(self.read()).await?;
+        let rows = sql.query().try_map(version).fetch_all(self.read()).await?;
         Ok(rows.into_iter().map(|row| (row.model.clone(), row)).collect())
     }
 
     pub(crate) async fn search_versions(&self, query: &Query) -> Result<Page<VersionRow>, Failure> {
-        let mut sql = QueryBuilder::new(SELECT);
-        SEARCHED.filter(&mut sql, &query.conditions)?;
+        let mut sql = Sql::new(select(self.dialect()));
+        SEARCHED.filter(&mut sql, self.dialect(), &query.conditions)?;
         SEARCHED.page(&mut sql, query, "v.updated_ms DESC")?;
-        let found = sql.build().try_map(version).fetch_all(self.read()).await?;
+        let found = sql.query().try_map(version).fetch_all(self.read()).await?;
         Ok(Page::cut(found, query))
     }
 
@@ -224,7 +215,7 @@ impl Store {
         )
         .bind(model.as_str())
         .bind(number.0 as i64)
-        .try_map(|row: SqliteRow| {
+        .try_map(|row: Row| {
             Ok(PinnedFile {
                 path: row.try_get(0)?,
                 sha256: row.try_get(1)?,
@@ -268,21 +259,18 @@ impl Store {
                 "the tag '{PACKAGE_DIGEST}' names the version's files and can't be changed"
             )));
         }
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Model(model)).await?;
         exists(&mut transaction, model, number).await?;
-        let query = match value {
-            Some(_) => sqlx::query("INSERT OR REPLACE INTO version_tags VALUES ($1, $2, $3, $4)"),
-            None => sqlx::query(
-                "DELETE FROM version_tags WHERE model = $1 AND version = $2 AND key = $3",
-            ),
-        };
-        let query =
-            query.bind(model.as_str().to_owned()).bind(number.0 as i64).bind(key.to_owned());
-        let query = match value {
-            Some(value) => query.bind(value.to_owned()),
-            None => query,
-        };
-        query.execute(&mut *transaction).await?;
+        let owner = (model.as_str(), number.0 as i64);
+        match value {
+            Some(value) => {
+                let pair = (key.to_owned(), value.to_owned());
+                tags::VERSION.set(&mut transaction, owner, &[pair]).await?;
+            }
+            None => {
+                tags::VERSION.remove(&mut transaction, owner, key).await?;
+            }
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -293,7 +281,7 @@ impl Store {
         model: &ModelName,
         number: VersionNumber,
     ) -> Result<(), Failure> {
-        let mut transaction = self.write().await?;
+        let mut transaction = self.write(Scope::Model(model)).await?;
         exists(&mut transaction, model, number).await?;
         let live: Option<String> = sqlx::query_scalar(
             "SELECT alias FROM aliases WHERE model = $1 AND version = $2 LIMIT 1",
@@ -319,7 +307,7 @@ impl Store {
 }
 
 async fn pin(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     model: &str,
     number: i64,
     files: &Files,
@@ -330,7 +318,7 @@ async fn pin(
             let (from, to) = range(folder);
             sqlx::query(
                 "INSERT INTO version_files (model, version, path, sha256, size_bytes) \
-                 SELECT $1, $2, substr(path, $5), sha256, size_bytes FROM artifacts \
+                 SELECT $1, $2, substr(path, CAST($5 AS INTEGER)), sha256, size_bytes FROM artifacts \
                  WHERE path >= $3 AND path < $4",
             )
             .bind(model)
@@ -361,7 +349,7 @@ async fn pin(
 
 /// An error unless the version is there.
 pub(super) async fn exists(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut Transaction<'_>,
     model: &ModelName,
     number: VersionNumber,
 ) -> Result<(), Failure> {
@@ -378,7 +366,7 @@ fn missing(model: &ModelName, number: VersionNumber) -> Failure {
     Failure::Missing(format!("Model Version (name={model}, version={number}) not found"))
 }
 
-fn version(row: SqliteRow) -> Result<VersionRow, sqlx::Error> {
+fn version(row: Row) -> Result<VersionRow, sqlx::Error> {
     Ok(VersionRow {
         model: row.try_get(0)?,
         version: VersionNumber(row.try_get::<i64, _>(1)? as u64),
