@@ -3,15 +3,21 @@
 //! | route | request | reply |
 //! |---|---|---|
 //! | `POST models/{name}/moves` | [`MoveRequest`] | [`MoveReply`]; 409 `MLX_CONFLICT` where `expect` is not what is live |
-//! | `GET models/{name}/events?environment=ENV` | – | [`EventsReply`], oldest first |
+//! | `GET models/{name}/events?environment=&after=&limit=&last=` | – | [`EventsReply`], oldest first |
+//! | `GET models/{name}/history?environment=&at=` | – | [`HistoryReply`]: what was live where at a time |
+//! | `POST models/{name}/versions/{version}/yank` | [`YankRequest`] | [`YankReply`] |
 //! | `GET models/{name}/versions/{version}/files` | – | [`FilesReply`]: the manifest pinned at creation |
 //! | `GET verify` | – | [`VerifyReply`] |
+//!
+//! Every write carries an `operation_id` that the client makes: repeated, it answers what the first
+//! one did.
 
 use serde::{Deserialize, Serialize};
 
+use crate::registry::history::Standing;
 use crate::registry::{EnvironmentName, Event, EventKind, VersionNumber};
 
-/// The `error_code` of a move that lost its compare-and-set.
+/// The `error_code` of a write that lost its compare-and-set.
 pub(crate) const CONFLICT: &str = "MLX_CONFLICT";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,7 +47,7 @@ pub(crate) struct ConflictBody {
     pub message: String,
     /// The version that is live now.
     pub live: Option<VersionNumber>,
-    /// The move that made it so.
+    /// The move that made it so; null where the conflict is about something else than what is live.
     pub winner: Option<Event>,
 }
 
@@ -49,6 +55,34 @@ pub(crate) struct ConflictBody {
 pub(crate) struct EventsReply {
     #[serde(default)]
     pub events: Vec<Event>,
+    /// Ask again with `after` of this; absent: that was all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
+
+/// What was live at `at_ms`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct HistoryReply {
+    pub at_ms: i64,
+    /// By environment.
+    pub standings: Vec<Standing>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct YankRequest {
+    pub operation_id: String,
+    /// False: take a yank back.
+    pub yank: bool,
+    pub reason: Option<String>,
+    pub actor: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct YankReply {
+    /// Null: it was so already.
+    pub event: Option<Event>,
+    /// Where the version is live.
+    pub live: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

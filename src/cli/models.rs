@@ -11,6 +11,7 @@ pub(crate) enum ModelsCommand {
     Show(ModelsShowArgs),
     History(ModelsHistoryArgs),
     Pull(ModelsPullArgs),
+    Yank(ModelsYankArgs),
     Delete(ModelsDeleteArgs),
 }
 
@@ -26,13 +27,25 @@ pub(crate) struct ModelsShowArgs {
 }
 
 /// Show what was live where and when, and who moved it.
+///
+///   mlx models history churn --env production
+///   mlx models history churn --at 2026-11-23T21:15:40Z
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ModelsHistoryArgs {
     /// The model's name.
     pub model: String,
     /// Only this environment.
     #[arg(long = "env", value_name = "ENV")]
     pub environment: Option<String>,
+    /// What was live at this time, and where a rollback would have gone: `2026-11-23T21:15:40Z`, a day,
+    /// milliseconds since 1970, or `now`.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// Only the last events, as many as this (at most 1000).
+    #[arg(long, value_name = "N", conflicts_with = "at",
+          value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub limit: Option<u64>,
 }
 
 /// Download a version's package and verify it.
@@ -43,6 +56,25 @@ pub(crate) struct ModelsPullArgs {
     /// Where to; default: a folder named for model and version.
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+}
+
+/// Let no environment be moved to a version anymore; its files stay, and so does what is live.
+///
+/// A yanked version can't be promoted, nor rolled back to, until the yank is taken back.
+///
+///   mlx models yank churn/7 --reason "trained on leaked labels"
+///   mlx models yank churn/7 --undo
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct ModelsYankArgs {
+    /// The version: `churn/7`.
+    pub model: String,
+    /// Why; kept in the history and shown with the version.
+    #[arg(long, required_unless_present = "undo")]
+    pub reason: Option<String>,
+    /// Take a yank back.
+    #[arg(long)]
+    pub undo: bool,
 }
 
 /// Delete a version, or with `--all` a model. What an environment points to can't be deleted.

@@ -121,9 +121,11 @@ async fn models(globals: &Globals, command: ModelsCommand, ui: &Ui) -> Result<Ex
         ModelsCommand::Show(args) => {
             ui.answer(&models::show(&registry, &settings::typed(&args.model)?).await?)
         }
-        ModelsCommand::History(args) => {
-            ui.answer(&models::history(&registry, &args.model, args.environment.as_deref()).await?)
-        }
+        ModelsCommand::History(args) => match &args.at {
+            Some(at) => ui.answer(&models::standing(&registry, &args, at).await?),
+            None => ui.answer(&models::history(&registry, &args).await?),
+        },
+        ModelsCommand::Yank(args) => ui.answer(&models::yank(&registry, &args, ui).await?),
         ModelsCommand::Pull(args) => {
             let here = settings::working_folder(globals)?;
             let output = args.output.as_deref();

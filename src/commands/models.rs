@@ -3,15 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use super::registry_client::{self, Registered};
+use crate::api::mlx::YankRequest;
+use crate::cli::models::{ModelsHistoryArgs, ModelsYankArgs};
 use crate::error::{Error, Result};
 use crate::model::Package;
 use crate::outcome::models::{
     ListedModel, ModelsDeleteOutcome, ModelsHistoryOutcome, ModelsListOutcome, ModelsPullOutcome,
-    ModelsShowOutcome, ShownFile, ShownVersion, VersionDetail,
+    ModelsShowOutcome, ModelsStandingOutcome, ModelsYankOutcome, ShownFile, ShownVersion,
+    VersionDetail,
 };
-use crate::registry::{EnvironmentName, ModelName, ModelReference, VersionNumber, history};
+use crate::registry::{EnvironmentName, ModelName, ModelReference, VersionNumber};
 use crate::remote::{Remote, VersionRecord};
+use crate::settings::promote::reason;
 use crate::settings::{RegistrySettings, typed};
+use crate::sys::{clock, random};
+use crate::ui::Ui;
 
 pub(crate) async fn list(registry: &RegistrySettings) -> Result<ModelsListOutcome> {
     let remote = registry_client::open(registry).await?;
@@ -22,6 +28,7 @@ pub(crate) async fn list(registry: &RegistrySettings) -> Result<ModelsListOutcom
         .map(|model| ListedModel {
             name: model.name,
             latest: model.latest,
+            latest_yanked: model.latest_yanked,
             environments: model.environments,
             updated_ms: model.updated_ms,
         })
@@ -64,6 +71,7 @@ fn shown(record: VersionRecord) -> ShownVersion {
     ShownVersion {
         digest: record.digest().map(str::to_owned),
         run: record.tags.get(VersionRecord::RUN).cloned(),
+        yanked: record.yanked().map(str::to_owned),
         version: record.version,
         actor: record.actor,
         created_ms: record.created_ms,
@@ -98,19 +106,72 @@ async fn detail(
 
 pub(crate) async fn history(
     registry: &RegistrySettings,
-    model: &str,
-    environment: Option<&str>,
+    args: &ModelsHistoryArgs,
 ) -> Result<ModelsHistoryOutcome> {
-    let environment: Option<EnvironmentName> = environment.map(typed).transpose()?;
-    let model = plain_name(model)?;
+    let (model, environment) = named(args)?;
     let remote = registry_client::open(registry).await?;
-    let events = remote.events(&model, environment.as_ref()).await?;
-    let mut elsewhere = Vec::new();
-    if environment.is_some() && events.is_empty() {
-        let all = remote.events(&model, None).await?;
-        elsewhere = history::environments(&all).into_keys().collect();
+    let events = match args.limit {
+        None => remote.events(&model, environment.as_ref()).await?,
+        Some(count) => remote.last_events(&model, environment.as_ref(), count).await?,
+    };
+    let now = remote.history_at(&model, None, clock::now_ms()).await?.standings;
+    let (standings, others): (Vec<_>, Vec<_>) = now.into_iter().partition(|standing| {
+        environment.as_ref().is_none_or(|environment| standing.environment == *environment)
+    });
+    let elsewhere = others.into_iter().map(|standing| standing.environment).collect();
+    Ok(ModelsHistoryOutcome { model, environment, events, standings, elsewhere })
+}
+
+/// What was live at a time.
+pub(crate) async fn standing(
+    registry: &RegistrySettings,
+    args: &ModelsHistoryArgs,
+    at: &str,
+) -> Result<ModelsStandingOutcome> {
+    let at_ms = clock::parse_time(at).map_err(Error::into_usage)?;
+    let (model, environment) = named(args)?;
+    let remote = registry_client::open(registry).await?;
+    let standings = remote.history_at(&model, environment.as_ref(), at_ms).await?.standings;
+    Ok(ModelsStandingOutcome { model, environment, at_ms, standings })
+}
+
+fn named(args: &ModelsHistoryArgs) -> Result<(ModelName, Option<EnvironmentName>)> {
+    let environment = args.environment.as_deref().map(typed).transpose()?;
+    Ok((plain_name(&args.model)?, environment))
+}
+
+pub(crate) async fn yank(
+    registry: &RegistrySettings,
+    args: &ModelsYankArgs,
+    ui: &Ui,
+) -> Result<ModelsYankOutcome> {
+    let ModelReference::Version(model, version) = typed(&args.model)? else {
+        // What another reference means may change between typing and doing.
+        return Err(Error::usage(format!("`{}` does not name one version", args.model))
+            .hint("name it by its number: `mlx models yank NAME/VERSION --reason …`"));
+    };
+    let remote = registry_client::open(registry).await?;
+    let request = YankRequest {
+        operation_id: random::hex_id(16),
+        yank: !args.undo,
+        reason: reason(args.reason.as_deref())?,
+        actor: Some(registry.actor.clone()),
+    };
+    let reply = remote.yank(&model, version, &request).await?;
+    if !args.undo {
+        for environment in &reply.live {
+            ui.warn(&format!(
+                "{model}/{version} stays live in {environment}: roll back with `mlx rollback {model} --env {environment}`"
+            ));
+        }
     }
-    Ok(ModelsHistoryOutcome { model, environment, events, elsewhere })
+    Ok(ModelsYankOutcome {
+        model,
+        version,
+        yanked: !args.undo,
+        event: reply.event,
+        live: reply.live,
+    })
 }
 
 pub(crate) async fn pull(

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Outcome;
+use crate::registry::history::Standing;
 use crate::registry::{EnvironmentName, Event, ModelName, VersionNumber};
 
 #[derive(Debug, Serialize)]
@@ -18,6 +19,7 @@ pub(crate) struct ModelsListOutcome {
 pub(crate) struct ListedModel {
     pub name: String,
     pub latest: Option<VersionNumber>,
+    pub latest_yanked: bool,
     /// What is live where.
     pub environments: BTreeMap<String, VersionNumber>,
     pub updated_ms: i64,
@@ -45,6 +47,8 @@ pub(crate) struct ShownVersion {
     pub actor: String,
     pub created_ms: i64,
     pub environments: Vec<String>,
+    /// Why it is yanked; null: it isn't.
+    pub yanked: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,9 +72,35 @@ pub(crate) struct ModelsHistoryOutcome {
     pub environment: Option<EnvironmentName>,
     /// Oldest first.
     pub events: Vec<Event>,
+    /// What is live where now.
+    pub standings: Vec<Standing>,
     /// Where something was promoted to, if nothing was to the environment that was asked for.
     #[serde(skip)]
     pub elsewhere: Vec<EnvironmentName>,
+}
+
+/// What was live at a time.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelsStandingOutcome {
+    pub model: ModelName,
+    /// The one that was asked for; null for all.
+    pub environment: Option<EnvironmentName>,
+    /// In milliseconds since 1970.
+    pub at_ms: i64,
+    /// By environment.
+    pub standings: Vec<Standing>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelsYankOutcome {
+    pub model: ModelName,
+    pub version: VersionNumber,
+    /// False: a yank was taken back.
+    pub yanked: bool,
+    /// As the registry wrote it; null where it was so already.
+    pub event: Option<Event>,
+    /// Where the version is live, which a yank doesn't change.
+    pub live: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,6 +133,14 @@ impl Outcome for ModelsShowOutcome {
 
 impl Outcome for ModelsHistoryOutcome {
     const SCHEMA: &'static str = "mlx.models.history/1";
+}
+
+impl Outcome for ModelsStandingOutcome {
+    const SCHEMA: &'static str = "mlx.models.standing/1";
+}
+
+impl Outcome for ModelsYankOutcome {
+    const SCHEMA: &'static str = "mlx.models.yank/1";
 }
 
 impl Outcome for ModelsPullOutcome {

@@ -1,8 +1,9 @@
-//! Moves of an environment's pointer, as an append-only log that is chained by hash.
+//! Moves of an environment's pointer and what is said of versions, as an append-only log that is chained by hash.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::policy::Satisfied;
 use super::{EnvironmentName, ModelName, VersionNumber};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,10 @@ pub(crate) enum EventKind {
     AliasSet,
     /// An alias removed through a plain MLflow route.
     AliasRemoved,
+    /// A version that no environment may be moved to from now on.
+    Yank,
+    /// A yank taken back.
+    Unyank,
 }
 
 impl EventKind {
@@ -24,24 +29,40 @@ impl EventKind {
             Self::Rollback => "rollback",
             Self::AliasSet => "alias set",
             Self::AliasRemoved => "alias removed",
+            Self::Yank => "yank",
+            Self::Unyank => "un-yank",
         }
+    }
+
+    /// Whether it moves an environment's pointer; else it speaks of a version.
+    pub(crate) fn is_move(self) -> bool {
+        !matches!(self, Self::Yank | Self::Unyank)
     }
 }
 
-/// One move. The environment's alias is the projection of these: it points to `to` of the last one.
+/// One event of a model's log.
+///
+/// An environment's alias is the projection of its moves: it points to `to` of the last one. A version
+/// is yanked while the last event that speaks of it is a yank.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Event {
     /// Position in the model's log, from 1 without gaps.
     pub sequence: u64,
     pub model: ModelName,
-    pub environment: EnvironmentName,
+    /// Whose pointer moved; null where the event speaks of a version.
+    pub environment: Option<EnvironmentName>,
     pub kind: EventKind,
     pub from: Option<VersionNumber>,
+    /// Where the pointer points from now on, or the version that the event speaks of.
     pub to: Option<VersionNumber>,
     pub actor: String,
     pub reason: Option<String>,
     /// What decided: the gate's verdict and rules, with the digests of model and data. Null: ungated.
     pub evidence: Option<serde_json::Value>,
+    /// The policy that the registry held a move against, and that it satisfied; absent where the
+    /// environment had none, so that events from before there were policies keep their hashes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Satisfied>,
     /// Made by the client, so that a repeated request is the same move.
     pub operation_id: String,
     /// Milliseconds since 1970.

@@ -5,6 +5,7 @@ pub(crate) mod event;
 pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod name;
+pub(crate) mod policy;
 pub(crate) mod promotion;
 pub(crate) mod reference;
 

@@ -61,8 +61,12 @@ pub(crate) fn plan(
         Expect::Version(version) => Some(version),
     };
     if from != live {
-        let last = events.iter().rev().find(|event| event.environment == *environment);
+        let last =
+            events.iter().rev().find(|event| event.environment.as_ref() == Some(environment));
         return Err(conflict(model, environment, from, live, last));
+    }
+    if Some(to) != from {
+        not_yanked(model, events, to)?;
     }
     Ok(Plan {
         kind: EventKind::Promote,
@@ -73,7 +77,8 @@ pub(crate) fn plan(
     })
 }
 
-/// The plan of a rollback: to `version`, else to the last other version that was live there and `exists`.
+/// The plan of a rollback: to `version`, else to the last other version that was live there, `exists`
+/// and isn't yanked.
 pub(crate) fn plan_rollback(
     model: &ModelName,
     events: &[Event],
@@ -83,6 +88,8 @@ pub(crate) fn plan_rollback(
 ) -> Result<Plan> {
     let past = history::environment(events, environment);
     let live = past.live;
+    let yanked = history::yanked(events);
+    let usable = |version| exists(version) && !yanked.contains_key(&version);
     let to = match version {
         Some(version) => {
             if !past.was_live(version) {
@@ -91,11 +98,14 @@ pub(crate) fn plan_rollback(
                 ))
                 .hint(format!("promote it: `mlx promote {model}/{version} --to {environment}`")));
             }
+            if Some(version) != live {
+                not_yanked(model, events, version)?;
+            }
             version
         }
-        None => match past.last_known_good(&exists) {
+        None => match past.last_known_good(usable) {
             Some(version) => version,
-            None => return Err(nothing_good(model, environment, &past, exists)),
+            None => return Err(nothing_good(model, environment, &past, usable)),
         },
     };
     Ok(Plan {
@@ -107,15 +117,25 @@ pub(crate) fn plan_rollback(
     })
 }
 
+/// An error where the version is yanked: who did it and why.
+fn not_yanked(model: &ModelName, events: &[Event], version: VersionNumber) -> Result<()> {
+    let yanked = history::yanked(events);
+    let Some(event) = yanked.get(&version) else { return Ok(()) };
+    let why = event.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    Err(Error::user(format!("{} yanked {model}/{version}{why}", event.actor)).hint(format!(
+        "choose another version, or take it back: `mlx models yank {model}/{version} --undo`"
+    )))
+}
+
 /// Why no version is left that a rollback would choose, and where one can go by name.
 fn nothing_good(
     model: &ModelName,
     environment: &EnvironmentName,
     past: &Environment,
-    exists: impl Fn(VersionNumber) -> bool,
+    usable: impl Fn(VersionNumber) -> bool,
 ) -> Error {
-    let (away, gone): (Vec<_>, Vec<_>) =
-        past.rolled_back_from().into_iter().partition(|version| exists(*version));
+    let away: Vec<_> =
+        past.rolled_back_from().into_iter().filter(|version| usable(*version)).collect();
     let why = match (past.live, away.as_slice()) {
         (None, _) => "nothing is live there".to_owned(),
         (Some(_), [version]) => format!("{model}/{version} was rolled back from"),
@@ -125,10 +145,10 @@ fn nothing_good(
             names.reverse();
             format!("{} were rolled back from", names.join(", "))
         }
-        (Some(live), []) if gone.is_empty() => {
+        (Some(live), []) if past.is_alone() => {
             format!("no version but {live} has been live there")
         }
-        (Some(live), []) => format!("what was live there besides {live} is deleted"),
+        (Some(live), []) => format!("what was live there besides {live} is deleted or yanked"),
     };
     let error =
         Error::user(format!("nothing to roll back to in {environment} for `{model}`: {why}"));
@@ -159,6 +179,8 @@ pub(crate) fn conflict(
             EventKind::Rollback => "rolled back to",
             EventKind::AliasSet => "set the alias to",
             EventKind::AliasRemoved => "removed the alias of",
+            EventKind::Yank => "yanked",
+            EventKind::Unyank => "un-yanked",
         };
         let what = said(event.to.or(event.from));
         message = format!("{message}: {} {verb} {what} first", event.actor);
@@ -195,13 +217,14 @@ mod tests {
                 let event = Event {
                     sequence,
                     model: model(),
-                    environment: production(),
+                    environment: Some(production()),
                     kind,
                     from,
                     to,
                     actor: "ana".into(),
                     reason: None,
                     evidence: None,
+                    policy: None,
                     operation_id: sequence.to_string(),
                     timestamp_ms: 0,
                     previous_hash: String::new(),
@@ -226,6 +249,34 @@ mod tests {
         let plan =
             plan(&model(), &log(&[2]), &production(), VersionNumber(2), Expect::WhateverIsLive);
         assert!(plan.is_ok_and(|plan| plan.is_done()));
+    }
+
+    #[test]
+    fn a_yanked_version_is_gone_to_by_no_road() {
+        let mut events = log(&[1, 2, 3]);
+        let yank = Event {
+            environment: None,
+            kind: EventKind::Yank,
+            from: None,
+            to: Some(VersionNumber(2)),
+            reason: Some("leaks".into()),
+            ..events[2].clone()
+        };
+        events.push(yank);
+        let to = |version| {
+            let whatever = Expect::WhateverIsLive;
+            plan(&model(), &events, &"staging".parse().unwrap(), VersionNumber(version), whatever)
+        };
+        assert_eq!(to(2).expect_err("yanked").message(), "ana yanked churn/2: leaks");
+        assert!(to(1).is_ok());
+        let back = |version| plan_rollback(&model(), &events, &production(), version, |_| true);
+        assert_eq!(back(None).map(|plan| plan.to).ok(), Some(VersionNumber(1)));
+        assert!(back(Some(VersionNumber(2))).is_err());
+        let none = plan_rollback(&model(), &events, &production(), None, |version| version.0 != 1);
+        assert_eq!(
+            none.expect_err("nothing").message(),
+            "nothing to roll back to in production for `churn`: what was live there besides 3 is deleted or yanked"
+        );
     }
 
     #[test]

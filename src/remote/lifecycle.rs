@@ -1,4 +1,4 @@
-//! What MLflow lacks: moves, their history, and a version's pinned files, under `/api/mlx/1/`.
+//! What MLflow lacks: moves, yanks, their history, and a version's pinned files, under `/api/mlx/1/`.
 
 use http::Method;
 
@@ -6,8 +6,8 @@ use super::failure::Failure;
 use super::request::{Remote, segment};
 use crate::api::mlflow::ServerInfo;
 use crate::api::mlx::{
-    CONFLICT, ConflictBody, EventsReply, FilesReply, MoveReply, MoveRequest, VerifyReply,
-    VersionFile,
+    CONFLICT, ConflictBody, EventsReply, FilesReply, HistoryReply, MoveReply, MoveRequest,
+    VerifyReply, VersionFile, YankReply, YankRequest,
 };
 use crate::error::{Error, Result};
 use crate::registry::{EnvironmentName, Event, ModelName, VersionNumber, promotion};
@@ -41,17 +41,80 @@ impl Remote {
         }
     }
 
-    /// Every move of a model's environments, oldest first.
+    /// A model's log, oldest first: all of it, or the moves of one environment.
     pub(crate) async fn events(
         &self,
         model: &ModelName,
         environment: Option<&EnvironmentName>,
     ) -> Result<Vec<Event>> {
+        let mut events = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.events_page(model, environment, ("after", after)).await?;
+            events.extend(page.events);
+            after = page.next;
+            if after.is_none() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// The last events of a model's log, oldest first; at most 1000.
+    pub(crate) async fn last_events(
+        &self,
+        model: &ModelName,
+        environment: Option<&EnvironmentName>,
+        count: u64,
+    ) -> Result<Vec<Event>> {
+        Ok(self.events_page(model, environment, ("last", Some(count))).await?.events)
+    }
+
+    async fn events_page(
+        &self,
+        model: &ModelName,
+        environment: Option<&EnvironmentName>,
+        (part, number): (&'static str, Option<u64>),
+    ) -> Result<EventsReply> {
         let path = format!("{ROUTES}/models/{}/events", segment(model.as_str()));
-        let query = environment.map(|name| ("environment", name.to_string()));
-        match self.get::<EventsReply>(path, query.into_iter().collect()).await {
-            Ok(reply) => Ok(reply.events),
+        let mut query = Vec::new();
+        query.extend(environment.map(|name| ("environment", name.to_string())));
+        query.extend(number.map(|number| (part, number.to_string())));
+        match self.get::<EventsReply>(path, query).await {
+            Ok(reply) => Ok(reply),
             Err(failure) if failure.is_absent() => Err(self.no_model(model).await),
+            Err(failure) => Err(self.without_extension(failure)),
+        }
+    }
+
+    /// What was live where at a time, in milliseconds since 1970.
+    pub(crate) async fn history_at(
+        &self,
+        model: &ModelName,
+        environment: Option<&EnvironmentName>,
+        at_ms: i64,
+    ) -> Result<HistoryReply> {
+        let path = format!("{ROUTES}/models/{}/history", segment(model.as_str()));
+        let mut query = vec![("at", at_ms.to_string())];
+        query.extend(environment.map(|name| ("environment", name.to_string())));
+        match self.get(path, query).await {
+            Ok(reply) => Ok(reply),
+            Err(failure) if failure.is_absent() => Err(self.no_model(model).await),
+            Err(failure) => Err(self.without_extension(failure)),
+        }
+    }
+
+    /// Let no environment be moved to a version anymore, or take that back.
+    pub(crate) async fn yank(
+        &self,
+        model: &ModelName,
+        version: VersionNumber,
+        request: &YankRequest,
+    ) -> Result<YankReply> {
+        let name = segment(model.as_str());
+        let path = format!("{ROUTES}/models/{name}/versions/{version}/yank");
+        match self.send_json(Method::POST, path, request, true).await {
+            Ok(reply) => Ok(reply),
+            Err(failure) if failure.is_absent() => Err(self.no_version(model, version).await),
             Err(failure) => Err(self.without_extension(failure)),
         }
     }

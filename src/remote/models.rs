@@ -24,6 +24,8 @@ pub(crate) struct ModelRecord {
     pub created_ms: i64,
     pub updated_ms: i64,
     pub latest: Option<VersionNumber>,
+    /// The latest version is yanked.
+    pub latest_yanked: bool,
     /// Environments and what is live in each.
     pub environments: BTreeMap<String, VersionNumber>,
     pub tags: BTreeMap<String, String>,
@@ -45,10 +47,17 @@ impl VersionRecord {
     pub(crate) const DIGEST: &'static str = "mlx.package_digest";
     pub(crate) const PROJECT: &'static str = "mlx.project_id";
     pub(crate) const RUN: &'static str = "mlx.run_id";
+    /// Why a version is yanked; one that isn't has no such tag.
+    pub(crate) const YANKED: &'static str = "mlx.yanked";
 
     /// The package's digest; absent where mlx did not make the version.
     pub(crate) fn digest(&self) -> Option<&str> {
         self.tags.get(Self::DIGEST).map(String::as_str)
+    }
+
+    /// Why it is yanked; `None`: it isn't.
+    pub(crate) fn yanked(&self) -> Option<&str> {
+        self.tags.get(Self::YANKED).map(String::as_str)
     }
 }
 
@@ -222,12 +231,17 @@ impl Remote {
 impl From<RegisteredModel> for ModelRecord {
     fn from(model: RegisteredModel) -> Self {
         let number = |text: &str| text.parse::<VersionNumber>().ok();
+        let latest = model
+            .latest_versions
+            .iter()
+            .filter_map(|version| Some((number(&version.version)?, version)))
+            .max_by_key(|(number, _)| *number);
+        let yanked = |version: &ModelVersion| {
+            version.tags.iter().any(|tag| tag.key == VersionRecord::YANKED)
+        };
         Self {
-            latest: model
-                .latest_versions
-                .iter()
-                .filter_map(|version| number(&version.version))
-                .max(),
+            latest: latest.map(|(number, _)| number),
+            latest_yanked: latest.is_some_and(|(_, version)| yanked(version)),
             environments: model
                 .aliases
                 .into_iter()

@@ -48,7 +48,7 @@ impl PromoteSettings {
 }
 
 /// A reason as it was given; one of blanks says nothing.
-pub(super) fn reason(text: Option<&str>) -> Result<Option<String>> {
+pub(crate) fn reason(text: Option<&str>) -> Result<Option<String>> {
     const LONGEST: usize = 2000;
     match text.map(str::trim) {
         None => Ok(None),

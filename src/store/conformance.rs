@@ -53,6 +53,8 @@ conformance! {
     what_is_live_stays,
     a_plain_alias_call_is_in_the_log,
     a_rollback_goes_where_something_was_live,
+    a_yanked_version_is_moved_to_by_no_road,
+    a_long_log_comes_in_pages,
     searches_find_and_page,
     a_sound_store_verifies,
 }
@@ -116,7 +118,7 @@ fn a_move(operation: &str, to: u64, expect: Option<u64>) -> Move {
 }
 
 async fn log(store: &Store) -> Vec<Event> {
-    store.events(&name("churn"), None).await.unwrap()
+    store.events(&name("churn"), None, Part::All).await.unwrap()
 }
 
 async fn a_run(store: &Store) -> String {
@@ -393,6 +395,75 @@ mod checks {
             store.alias(&name("churn"), "production").await.unwrap(),
             Some(VersionNumber(1))
         );
+    }
+
+    pub(super) async fn a_yanked_version_is_moved_to_by_no_road(store: &Store) {
+        model_with(store, "churn", 3).await;
+        let churn = name("churn");
+        store.apply(&a_move("1", 1, None)).await.unwrap();
+        store.apply(&a_move("2", 2, Some(1))).await.unwrap();
+        let yank = |operation: &str, version, kind| Yank {
+            model: name("churn"),
+            version: VersionNumber(version),
+            kind,
+            actor: "eve".into(),
+            reason: Some("leaks".into()),
+            operation_id: operation.into(),
+        };
+        let yanked = store.yank(&yank("3", 1, EventKind::Yank)).await.unwrap().unwrap();
+        assert_eq!((yanked.sequence, yanked.environment.clone()), (3, None));
+        assert_eq!(store.yank(&yank("3", 1, EventKind::Yank)).await.unwrap(), Some(yanked));
+        assert_eq!(store.yank(&yank("4", 1, EventKind::Yank)).await.unwrap(), None);
+        assert_eq!(store.yank(&yank("5", 2, EventKind::Unyank)).await.unwrap(), None);
+        let other = store.yank(&yank("2", 2, EventKind::Yank)).await;
+        assert!(matches!(other, Err(Failure::Invalid(_))), "the id is that of a move: {other:?}");
+        let missing = store.yank(&yank("6", 9, EventKind::Yank)).await;
+        assert!(matches!(missing, Err(Failure::Missing(_))), "{missing:?}");
+
+        for (kind, expect) in [
+            (EventKind::Promote, Expect::Exactly(Some(VersionNumber(2)))),
+            (EventKind::Rollback, Expect::Exactly(Some(VersionNumber(2)))),
+            (EventKind::AliasSet, Expect::Anything),
+        ] {
+            let back = Move { kind, expect, ..a_move("7", 1, None) };
+            let refused = store.apply(&back).await;
+            assert!(matches!(refused, Err(Failure::Forbidden(_))), "{kind:?}: {refused:?}");
+        }
+        // What is live may be yanked, and is live still.
+        store.yank(&yank("8", 2, EventKind::Yank)).await.unwrap().unwrap();
+        assert_eq!(store.alias(&churn, "production").await.unwrap(), Some(VersionNumber(2)));
+        let row = store.version(&churn, VersionNumber(1)).await.unwrap();
+        assert!(row.tags.contains(&("mlx.yanked".into(), "leaks".into())), "{:?}", row.tags);
+        for value in [Some("no"), None] {
+            let retagged = store.tag_version(&churn, VersionNumber(1), "mlx.yanked", value).await;
+            assert!(matches!(retagged, Err(Failure::Forbidden(_))), "{retagged:?}");
+        }
+        let made = new_version("churn", "0/churn-1/artifacts/model", &[("mlx.yanked", "born so")]);
+        assert!(matches!(store.create_version(&made).await, Err(Failure::Invalid(_))));
+
+        store.yank(&yank("9", 1, EventKind::Unyank)).await.unwrap().unwrap();
+        let back = Move { kind: EventKind::Rollback, ..a_move("10", 1, Some(2)) };
+        assert_eq!(store.apply(&back).await.unwrap().unwrap().to, Some(VersionNumber(1)));
+        assert_eq!(store.verify().await.unwrap().problems, Vec::<String>::new());
+    }
+
+    pub(super) async fn a_long_log_comes_in_pages(store: &Store) {
+        model_with(store, "churn", 2).await;
+        let mut live = None;
+        for number in 0..7 {
+            let to = 1 + number % 2;
+            store.apply(&a_move(&number.to_string(), to, live)).await.unwrap();
+            live = Some(to);
+        }
+        let whole = log(store).await;
+        let part = async |part| store.events(&name("churn"), None, part).await.unwrap();
+        assert_eq!(part(Part::After { sequence: 0, limit: 3 }).await, whole[..3]);
+        assert_eq!(part(Part::After { sequence: 5, limit: 3 }).await, whole[5..]);
+        assert_eq!(part(Part::After { sequence: 7, limit: 3 }).await, []);
+        assert_eq!(part(Part::Last(2)).await, whole[5..]);
+        assert!(whole.windows(2).all(|pair| pair[0].timestamp_ms <= pair[1].timestamp_ms));
+        let staging = "staging".parse().unwrap();
+        assert_eq!(store.events(&name("churn"), Some(&staging), Part::All).await.unwrap(), []);
     }
 
     pub(super) async fn searches_find_and_page(store: &Store) {

@@ -18,7 +18,8 @@ use crate::error::{Error, Result};
 pub(crate) const FILE: &str = "registry.db";
 
 /// Format N is what the first N of these make.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// "mlx1": tells our databases from others'.
 const APPLICATION_ID: i64 = 0x6d6c_7831;

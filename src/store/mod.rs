@@ -6,6 +6,7 @@
 mod artifacts;
 mod backup;
 mod database;
+mod events;
 mod experiments;
 mod failure;
 mod logged_models;
@@ -18,6 +19,7 @@ mod sql;
 mod tags;
 mod verify;
 mod versions;
+mod yanks;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ use objects::Objects;
 use sql::{Dialect, Scope, Transaction};
 
 pub(crate) use artifacts::{Entry, PINNED};
+pub(crate) use events::Part;
 pub(crate) use experiments::ExperimentRow;
 pub(crate) use failure::Failure;
 pub(crate) use logged_models::{LoggedModelRow, NewLoggedModel};
@@ -39,6 +42,7 @@ pub(crate) use runs::{MetricPoint, NewRun, RunRow};
 pub(crate) use search::{Comparison, Condition, Field, Order, Page, Query, Stages, Value};
 pub(crate) use verify::Verification;
 pub(crate) use versions::{Files, NewVersion, PinnedFile, VersionRow};
+pub(crate) use yanks::Yank;
 
 /// Keys and values, in the order of their keys.
 pub(crate) type Pairs = Vec<(String, String)>;

@@ -1,12 +1,11 @@
 //! The check of everything: bytes, manifests, the log, and what is projected from it.
 
+mod log;
+
 use std::collections::{BTreeMap, HashMap};
 
-use super::moves::event;
 use super::sql::Dialect;
 use super::{Failure, Store};
-use crate::registry::history;
-use crate::registry::{Event, ModelName};
 
 /// What was checked, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,60 +71,6 @@ impl Store {
                 .into_iter()
                 .map(|(table, parent)| format!("a row of `{table}` refers to none of `{parent}`")),
         );
-        Ok(())
-    }
-
-    /// Every event's hash and place, and every alias against what the log says.
-    async fn check_log(&self, found: &mut Verification) -> Result<(), Failure> {
-        // One statement, so that a move made meanwhile is in both or in neither.
-        let mut snapshot = self.read().begin().await?;
-        let rows = sqlx::query(
-            "SELECT sequence, model, environment, kind, from_version, to_version, actor, reason, \
-             evidence, operation_id, timestamp_ms, previous_hash, hash FROM events \
-             ORDER BY model, sequence",
-        )
-        .fetch_all(&mut *snapshot)
-        .await?;
-        let aliases: Vec<(String, String, i64)> =
-            sqlx::query_as("SELECT model, alias, version FROM aliases")
-                .fetch_all(&mut *snapshot)
-                .await?;
-        snapshot.commit().await?;
-
-        let mut logs = BTreeMap::<ModelName, Vec<Event>>::new();
-        for row in rows {
-            found.events += 1;
-            match event(row) {
-                Ok(event) => logs.entry(event.model.clone()).or_default().push(event),
-                Err(error) => {
-                    found.problems.push(format!("event {} cannot be read: {error}", found.events));
-                }
-            }
-        }
-        let mut expected = BTreeMap::new();
-        for (model, log) in &logs {
-            found.problems.extend(history::check(log));
-            for (environment, state) in history::environments(log) {
-                if let Some(live) = state.live {
-                    expected.insert((model.to_string(), environment.to_string()), live.0);
-                }
-            }
-        }
-        for (model, alias, version) in aliases {
-            found.aliases += 1;
-            let says = expected.remove(&(model.clone(), alias.clone()));
-            if says != Some(version as u64) {
-                let says = says.map_or("nothing".to_owned(), |live| format!("version {live}"));
-                found.problems.push(format!(
-                    "`{alias}` of `{model}` points to version {version}, and the log says {says}"
-                ));
-            }
-        }
-        for ((model, alias), version) in expected {
-            found.problems.push(format!(
-                "`{alias}` of `{model}` points to nothing, and the log says version {version}"
-            ));
-        }
         Ok(())
     }
 

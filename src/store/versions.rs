@@ -1,12 +1,13 @@
 //! Versions, and the manifest of files that each pins when it is made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::Row as _;
 
 use super::artifacts::range;
 use super::search::Searched;
 use super::sql::{Dialect, Row, Scope, Sql, Transaction};
+use super::yanks::YANKED;
 use super::{Failure, Page, Pairs, Query, Store, models, pairs, tags};
 use crate::registry::{ArtifactPath, ModelName, VersionNumber};
 use crate::sys::clock;
@@ -102,6 +103,11 @@ impl Store {
         version: &NewVersion,
     ) -> Result<VersionNumber, Failure> {
         let model = version.model.as_str();
+        if version.tags.iter().any(|(key, _)| key == YANKED) {
+            return Err(Failure::Invalid(format!(
+                "the tag '{YANKED}' is what the log says: a version is yanked once it is there"
+            )));
+        }
         let now = clock::now_ms();
         let mut transaction = self.write(Scope::Model(&version.model)).await?;
         models::exists(&mut transaction, &version.model).await?;
@@ -187,6 +193,18 @@ impl Store {
         Ok(Page::cut(found, query))
     }
 
+    /// The versions that a model has.
+    pub(crate) async fn version_numbers(
+        &self,
+        model: &ModelName,
+    ) -> Result<BTreeSet<VersionNumber>, Failure> {
+        let numbers: Vec<i64> = sqlx::query_scalar("SELECT version FROM versions WHERE model = $1")
+            .bind(model.as_str())
+            .fetch_all(self.read())
+            .await?;
+        Ok(numbers.into_iter().map(|number| VersionNumber(number as u64)).collect())
+    }
+
     /// The version that an alias points to.
     pub(crate) async fn alias(
         &self,
@@ -257,6 +275,11 @@ impl Store {
         if key == PACKAGE_DIGEST {
             return Err(Failure::Forbidden(format!(
                 "the tag '{PACKAGE_DIGEST}' names the version's files and can't be changed"
+            )));
+        }
+        if key == YANKED {
+            return Err(Failure::Forbidden(format!(
+                "the tag '{YANKED}' is what the log says: use `mlx models yank`"
             )));
         }
         let mut transaction = self.write(Scope::Model(model)).await?;

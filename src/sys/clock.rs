@@ -17,6 +17,31 @@ pub(crate) fn format_ms(timestamp_ms: i64) -> String {
     )
 }
 
+/// A time as people and programs write it, in milliseconds since 1970: RFC 3339, as [`format_ms`]
+/// writes it, a day (its beginning, in UTC), milliseconds, or `now`.
+pub(crate) fn parse_time(text: &str) -> Result<i64> {
+    let text = text.trim();
+    if text == "now" {
+        return Ok(now_ms());
+    }
+    if let Ok(milliseconds) = text.parse() {
+        return Ok(milliseconds);
+    }
+    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_millis());
+    }
+    let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .ok()
+        .and_then(|day| day.and_hms_opt(0, 0, 0));
+    let time = text.strip_suffix(" UTC").unwrap_or(text);
+    let time = chrono::NaiveDateTime::parse_from_str(time, "%Y-%m-%d %H:%M:%S").ok();
+    day.or(time).map(|time| time.and_utc().timestamp_millis()).ok_or_else(|| {
+        Error::user(format!("`{text}` is not a time")).hint(
+            "write it as `2026-11-23T21:15:40Z`, `2026-11-23`, milliseconds since 1970, or `now`",
+        )
+    })
+}
+
 /// A duration such as `90s`, `10m`, `2h`, `30d`, or `1h30m`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
     let bad = || {
@@ -51,6 +76,25 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_read_as_they_are_written() {
+        let written = 1_795_468_540_000;
+        for text in [
+            "2026-11-23T21:15:40Z",
+            "2026-11-23T22:15:40+01:00",
+            "2026-11-23 21:15:40 UTC",
+            "2026-11-23 21:15:40",
+            "1795468540000",
+        ] {
+            assert_eq!(parse_time(text).ok(), Some(written), "{text}");
+        }
+        assert_eq!(format_ms(written), "2026-11-23 21:15:40 UTC");
+        assert_eq!(parse_time("1970-01-02").ok(), Some(86_400_000));
+        for text in ["", "yesterday", "2026-13-01", "21:15", "2026-11-23T21:15:40"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_read_as_people_write_them() {

@@ -7,7 +7,7 @@ use super::table::Table;
 use super::{Style, Text, time};
 use crate::outcome::models::{
     ModelsDeleteOutcome, ModelsHistoryOutcome, ModelsListOutcome, ModelsPullOutcome,
-    ModelsShowOutcome,
+    ModelsShowOutcome, ModelsStandingOutcome, ModelsYankOutcome, ShownVersion,
 };
 
 impl Text for ModelsListOutcome {
@@ -18,7 +18,10 @@ impl Text for ModelsListOutcome {
         }
         let mut table = Table::new(["model", "latest", "environments", "updated"]).right([1]);
         for model in &self.models {
-            let latest = or_dash(model.latest);
+            let mut latest = or_dash(model.latest);
+            if model.latest_yanked {
+                latest.push_str(" (yanked)");
+            }
             let environments = environments(&model.environments);
             table.row([model.name.clone(), latest, environments, time(model.updated_ms)]);
         }
@@ -42,6 +45,9 @@ impl Text for ModelsShowOutcome {
                 names => names.join(", "),
             };
             line("live in", &live);
+            if let Some(reason) = &version.yanked {
+                line("yanked", reason);
+            }
             if !detail.metrics.is_empty() {
                 page.push('\n');
                 let mut table = Table::new(["metric", "value"]).right([1]);
@@ -75,7 +81,7 @@ impl Text for ModelsShowOutcome {
                 version.run.as_deref().map_or("–", |run| run.get(..8).unwrap_or(run)).to_owned(),
                 time(version.created_ms),
                 version.actor.clone(),
-                version.environments.join(", "),
+                state(version),
             ]);
         }
         table.write(page, style);
@@ -98,7 +104,7 @@ impl Text for ModelsHistoryOutcome {
         for event in &self.events {
             table.row([
                 time(event.timestamp_ms),
-                event.environment.to_string(),
+                or_dash(event.environment.as_ref()),
                 event.kind.name().to_owned(),
                 or_dash(event.from),
                 or_dash(event.to),
@@ -108,6 +114,62 @@ impl Text for ModelsHistoryOutcome {
             ]);
         }
         table.write(page, style);
+        if self.environment.is_none() {
+            return;
+        }
+        for standing in &self.standings {
+            let live = standing.live.map_or("nothing".into(), |version| version.to_string());
+            let back = match standing.last_known_good {
+                Some(version) => format!("a rollback goes to {version}"),
+                None => "there is nothing to roll back to".into(),
+            };
+            let _ = writeln!(page, "\n{} has {live} live; {back}", standing.environment);
+        }
+    }
+}
+
+impl Text for ModelsStandingOutcome {
+    fn text(&self, page: &mut String, style: Style) {
+        if self.standings.is_empty() {
+            let place = self
+                .environment
+                .as_ref()
+                .map_or_else(|| "anywhere".to_owned(), |environment| format!("in {environment}"));
+            let when = time(self.at_ms);
+            let _ = writeln!(page, "nothing of `{}` had been live {place} at {when}", self.model);
+            return;
+        }
+        let _ = writeln!(page, "{} at {}\n", style.bold(self.model.as_str()), time(self.at_ms));
+        let header = ["environment", "live", "since", "by", "who", "why", "last known good"];
+        let mut table = Table::new(header).right([1, 6]);
+        for standing in &self.standings {
+            table.row([
+                standing.environment.to_string(),
+                or_dash(standing.live),
+                time(standing.since_ms),
+                standing.kind.name().to_owned(),
+                standing.actor.clone(),
+                standing.reason.clone().unwrap_or_default(),
+                or_dash(standing.last_known_good),
+            ]);
+        }
+        table.write(page, style);
+    }
+}
+
+impl Text for ModelsYankOutcome {
+    fn text(&self, page: &mut String, style: Style) {
+        let what = style.bold(&format!("{}/{}", self.model, self.version));
+        let _ = match (self.yanked, &self.event) {
+            (true, Some(_)) => writeln!(
+                page,
+                "yanked {what}: no environment can be moved to it until `mlx models yank {}/{} --undo`",
+                self.model, self.version
+            ),
+            (false, Some(_)) => writeln!(page, "{what} is not yanked anymore"),
+            (true, None) => writeln!(page, "{what} is yanked already; nothing to do"),
+            (false, None) => writeln!(page, "{what} is not yanked; nothing to do"),
+        };
     }
 }
 
@@ -134,6 +196,18 @@ impl Text for ModelsDeleteOutcome {
             }
         };
     }
+}
+
+/// Where a version is live, and whether it is yanked.
+fn state(version: &ShownVersion) -> String {
+    let mut state = version.environments.join(", ");
+    if version.yanked.is_some() {
+        if !state.is_empty() {
+            state.push_str(", ");
+        }
+        state.push_str("(yanked)");
+    }
+    state
 }
 
 pub(super) fn or_dash(value: Option<impl Display>) -> String {

@@ -163,7 +163,7 @@ fn registry() {
     insta::assert_snapshot!(tried("a database of a newer mlx", "models list --registry ./copy"), @"
     exit 1
     --- stderr
-    error: the registry [HOME]/churn/copy/registry.db was written by a newer mlx: its format is 99, and this mlx reads up to 2
+    error: the registry [HOME]/churn/copy/registry.db was written by a newer mlx: its format is 99, and this mlx reads up to [FORMAT]
       try: update mlx on this machine
     ");
     stamp(&home, 68, 7);

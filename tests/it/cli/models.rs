@@ -183,6 +183,165 @@ fn the_history_of_an_environment_where_nothing_was_names_the_others() {
 }
 
 #[test]
+fn a_yanked_version_is_shown_as_one_and_gone_to_by_no_road() {
+    Road::both(|road| {
+        road.registered(3);
+        road.mlx("promote churn/1 --to production").ok();
+        road.mlx("promote churn/2 --to production").ok();
+        road.mlx("promote churn/3 --to production").ok();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(road.shown(&road.mlx("models yank churn/2 --reason leaks")), @"
+            exit 0
+            --- stdout
+            yanked churn/2: no environment can be moved to it until `mlx models yank churn/2 --undo`
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models yank churn/3 --reason leaks")), @"
+            exit 0
+            --- stdout
+            yanked churn/3: no environment can be moved to it until `mlx models yank churn/3 --undo`
+            --- stderr
+            warning: churn/3 stays live in production: roll back with `mlx rollback churn --env production`
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models yank churn/3 --reason again")), @"
+            exit 0
+            --- stdout
+            churn/3 is yanked already; nothing to do
+            --- stderr
+            warning: churn/3 stays live in production: roll back with `mlx rollback churn --env production`
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models list")), @"
+            exit 0
+            --- stdout
+            model  latest  environments  updated
+            churn  3 (yanked)  production 3  [TIME]
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models show churn")), @"
+            exit 0
+            --- stdout
+            churn
+            project  p-churn
+            live  production 3
+
+            version  digest  run  made  by  live in
+                  3  0ab2a1479139  03030303  [TIME]  [USER]  production, (yanked)
+                  2  d4eee8680ee3  02020202  [TIME]  [USER]  (yanked)
+                  1  d665c8425923  01010101  [TIME]  [USER]
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("promote churn/2 --to staging")), @"
+            exit 1
+            --- stderr
+            error: [USER] yanked churn/2: leaks
+              try: choose another version, or take it back: `mlx models yank churn/2 --undo`
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("rollback churn --env production --version 2")), @"
+            exit 1
+            --- stderr
+            error: [USER] yanked churn/2: leaks
+              try: choose another version, or take it back: `mlx models yank churn/2 --undo`
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models history churn --env production")), @"
+            exit 0
+            --- stdout
+            when  environment  what  from  to  gate  who  why
+            [TIME]  production  promote  –  1  ungated  [USER]
+            [TIME]  production  promote  1  2  ungated  [USER]
+            [TIME]  production  promote  2  3  ungated  [USER]
+
+            production has 3 live; a rollback goes to 1
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models yank churn/2 --undo")), @"
+            exit 0
+            --- stdout
+            churn/2 is not yanked anymore
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models yank churn/2 --undo")), @"
+            exit 0
+            --- stdout
+            churn/2 is not yanked; nothing to do
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models history churn --limit 3")), @"
+            exit 0
+            --- stdout
+            when  environment  what  from  to  gate  who  why
+            [TIME]  –  yank  –  2  –  [USER]  leaks
+            [TIME]  –  yank  –  3  –  [USER]  leaks
+            [TIME]  –  un-yank  –  2  –  [USER]
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models yank churn --reason x")), @"
+            exit 2
+            --- stderr
+            error: `churn` does not name one version
+              try: name it by its number: `mlx models yank NAME/VERSION --reason …`
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models yank churn/9 --reason x")), @"
+            exit 1
+            --- stderr
+            error: `churn` has no version 9
+              try: the latest is 3; see all of them: `mlx models show churn`
+            ");
+        }
+        road.mlx("models yank churn/2").fails_with(2);
+        assert_eq!(road.mlx("registry verify").code(), 0);
+    });
+}
+
+#[test]
+fn what_was_live_is_told_of_any_time() {
+    Road::both(|road| {
+        road.registered(2);
+        let before = now_ms();
+        road.mlx("promote churn/1 --to production --reason first").ok();
+        let between = now_ms();
+        road.mlx("promote churn/2 --to production").ok();
+        road.mlx("promote churn/1 --to staging").ok();
+        let told = |at: i64| {
+            let line = format!("models history churn --at {at} --json");
+            road.mlx(&line).ok().json()["standings"].clone()
+        };
+        assert_eq!(told(before), serde_json::json!([]));
+        let one = told(between);
+        assert_eq!(one.as_array().map(Vec::len), Some(1), "{one}");
+        assert_eq!((&one[0]["live"], &one[0]["last_known_good"]), (&1.into(), &().into()));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(road.shown(&road.mlx("models history churn --at now")), @"
+            exit 0
+            --- stdout
+            churn at [TIME]
+
+            environment  live  since  by  who  why  last known good
+            production  2  [TIME]  promote  [USER]  1
+            staging  1  [TIME]  promote  [USER]  –
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models history churn --at now --env nope")), @"
+            exit 0
+            --- stdout
+            nothing of `churn` had been live in nope at [TIME]
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models history churn --at yesterday")), @"
+            exit 2
+            --- stderr
+            error: `yesterday` is not a time
+              try: write it as `2026-11-23T21:15:40Z`, `2026-11-23`, milliseconds since 1970, or `now`
+            ");
+            insta::assert_snapshot!(road.shown(&road.mlx("models history chrun --at now")), @"
+            exit 1
+            --- stderr
+            error: no model `chrun` in [REGISTRY]
+              try: did you mean `churn`?
+            ");
+        }
+    });
+}
+
+fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.expect("after 1970").as_millis() as i64;
+    // So that what comes next is later.
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    now
+}
+
+#[test]
 fn a_truncated_object_of_the_embedded_registry_is_damage_and_no_fault_of_a_network() {
     let road = Road::embedded();
     road.registered(1);

@@ -55,6 +55,8 @@ fn rollbacks_walk_back_through_what_was_live() {
             [TIME]  production  rollback  3  2  –  [USER]  slow
             [TIME]  production  rollback  2  1  –  [USER]
             [TIME]  production  rollback  1  3  –  [USER]
+
+            production has 3 live; a rollback goes to 1
             ");
         }
     });
@@ -79,7 +81,7 @@ fn a_version_that_was_rolled_back_from_is_reached_by_its_number() {
     insta::assert_snapshot!(road.shown(&road.mlx("rollback churn --env production")), @"
     exit 1
     --- stderr
-    error: nothing to roll back to in production for `churn`: what was live there besides 1 is deleted
+    error: nothing to roll back to in production for `churn`: what was live there besides 1 is deleted or yanked
       try: see what was live when: `mlx models history churn`
     ");
 }
