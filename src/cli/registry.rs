@@ -24,9 +24,26 @@ pub(crate) struct RegistryServeArgs {
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = 5000)]
     pub port: u16,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Where a registry is.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArgs {
     /// The folder that holds the registry; default: the embedded one's.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Its database, where it is not in that folder: `postgres://USER@HOST/DATABASE`, or the path
+    /// of an SQLite file. A password is better said by PGPASSWORD or ~/.pgpass than here, where
+    /// every process of the machine can see it.
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    /// Its files, where they are not in that folder: another folder, `s3://BUCKET/PREFIX`,
+    /// `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`. Who asks is said by the AWS_, GOOGLE_ or
+    /// AZURE_ variables; AWS_ENDPOINT_URL names a server like S3.
+    #[arg(long, value_name = "URL")]
+    pub artifacts: Option<String>,
 }
 
 /// Say which registry is in use, where it is, and what it promises.
@@ -36,9 +53,8 @@ pub(crate) struct RegistryStatusArgs {}
 /// Check every version's bytes, every event's hash and every alias against the log.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryVerifyArgs {
-    /// The folder that holds the registry; default: the one in use.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
 }
 
 /// Write a copy of a registry, whole and consistent, while it is in use.
@@ -46,9 +62,8 @@ pub(crate) struct RegistryVerifyArgs {
 pub(crate) struct RegistryBackupArgs {
     /// The folder to write; must not exist.
     pub to: PathBuf,
-    /// The folder that holds the registry; default: the embedded one's.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
 }
 
 /// Put a backup in place of a registry.

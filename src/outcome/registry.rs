@@ -69,7 +69,8 @@ impl Outcome for VerifyOutcome {
 /// A copy that was made.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct BackupOutcome {
-    pub registry: PathBuf,
+    /// Where it is: a folder, or a database and a bucket.
+    pub registry: String,
     pub backup: PathBuf,
     pub checked: Checked,
 }

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 pub(crate) const REGISTRY_URL: &str = "MLX_REGISTRY_URL";
 /// The folder of the embedded registry.
 pub(crate) const REGISTRY_DATA: &str = "MLX_REGISTRY_DATA";
+/// The database of a registry that this process opens itself, as `--database` says it.
+pub(crate) const DATABASE_URL: &str = "MLX_DATABASE_URL";
+/// The files of a registry that this process opens itself, as `--artifacts` says it.
+pub(crate) const ARTIFACTS_URL: &str = "MLX_ARTIFACTS_URL";
 /// A token that the remote registry knows us by.
 pub(crate) const REGISTRY_TOKEN: &str = "MLX_REGISTRY_TOKEN";
 /// How long a remote registry may be silent, such as `10s`.
@@ -51,6 +55,8 @@ pub(crate) const COMPLETE: &str = "COMPLETE";
 pub(crate) const OURS: &[&str] = &[
     REGISTRY_URL,
     REGISTRY_DATA,
+    DATABASE_URL,
+    ARTIFACTS_URL,
     REGISTRY_TOKEN,
     REGISTRY_TIMEOUT,
     CONFIG,
@@ -69,6 +75,9 @@ pub(crate) const DEVELOPMENT: &[&str] = &[
     "MLX_PYTHON",
     "MLX_SHARED",
     "MLX_REWRITE",
+    "MLX_TEST_POSTGRES",
+    "MLX_TEST_S3",
+    "MLX_SOAK_SECONDS",
     "MLX_BENCH_COMPILE",
     "MLX_BENCH_MEGABYTES",
     "MLX_BENCH_PEER",
@@ -90,4 +99,15 @@ pub(crate) fn text(name: &str) -> Option<String> {
 
 pub(crate) fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// What clouds are known by, and who asks them: `AWS_…`, `GOOGLE_…` and `AZURE_…`.
+pub(crate) fn clouds() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, value)| {
+            !value.is_empty()
+                && ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|cloud| name.starts_with(cloud))
+        })
+        .collect()
 }

@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::database::{self, FILE};
+use futures::StreamExt;
+
+use super::place::{ArtifactsPlace, DatabasePlace};
+use super::sqlite::{self, FILE};
 use super::{Failure, Objects, Store, Verification, lock_file};
 use crate::error::{Context, Error, Result};
-use crate::sys::files::{digest, sync_folder};
+use crate::sys::files::{Pending, digest, sync_folder};
 use crate::sys::{clock, random};
 
 /// A copy that was made, and what was found in it.
@@ -30,8 +34,15 @@ impl Store {
     /// Write a copy to a folder that does not exist yet. It appears whole and verified.
     ///
     /// The database comes first: every object that the copy names was on disk before, and objects
-    /// are never changed, so what is copied after it is complete whatever others do meanwhile.
+    /// are never changed, so what is copied after it is complete whatever others do meanwhile. Of a
+    /// bucket they are downloaded. A database server is for its own tools to copy.
     pub(crate) async fn backup(&self, to: &Path) -> Result<Backup> {
+        if let DatabasePlace::Server(server) = &self.place.database {
+            return Err(Error::user(format!("mlx does not copy a server's database: {server}")).hint(
+                "copy it with `pg_dump`, and after it the files: a bucket with versioning switched on, \
+                 or a copy of its folder; docs/stores.md has the order",
+            ));
+        }
         if to.exists() {
             return Err(Error::user(format!("{} exists already", to.display()))
                 .hint("name a folder that does not, such as one with today's date"));
@@ -53,8 +64,8 @@ impl Store {
             .map_err(|error| {
                 super::failure::database(&error).context(format!("cannot write {}", to.display()))
             })?;
-        database::prepare(&snapshot).await?;
-        let checked = complete(&self.folder, &new).await.context(|| "the backup is not good")?;
+        sqlite::prepare(&snapshot).await?;
+        let checked = complete(self, &new).await.context(|| "the backup is not good")?;
         fs::rename(&new, to).map_err(|error| Error::io("write", to, &error))?;
         sync_folder(&parent).map_err(|error| Error::io("write", &parent, &error))?;
         Ok(Backup { folder: to.to_owned(), checked })
@@ -93,13 +104,13 @@ impl Store {
             .execute(&backup.database.writer)
             .await;
         snapshot.map_err(|error| super::failure::database(&error))?;
-        database::prepare(&new).await?;
+        sqlite::prepare(&new).await?;
         let kept = if there { Some(keep(to)?) } else { None };
         bring(from, to, &objects)?;
         if there {
             // So that nothing of the old database is left in its log when the new one comes. A
             // damaged one may not be able to; it was kept as it was.
-            let _ = database::checkpoint(&to.join(FILE)).await;
+            let _ = sqlite::checkpoint(&to.join(FILE)).await;
         }
         for suffix in ["-wal", "-shm"] {
             remove_if_there(&to.join(format!("{FILE}{suffix}")))?;
@@ -113,10 +124,13 @@ impl Store {
 }
 
 /// Bring the objects that a copied database names, and verify the whole.
-async fn complete(from: &Path, new: &Path) -> Result<Verification> {
+async fn complete(from: &Store, new: &Path) -> Result<Verification> {
     let copy = Store::open_existing(new).await?;
     let objects = copy.referred_objects().await.map_err(Failure::into_error)?;
-    bring(from, new, &objects)?;
+    match &from.place.artifacts {
+        ArtifactsPlace::Folder(folder) => bring(folder, new, &objects)?,
+        ArtifactsPlace::Bucket(_) => fetch(&from.objects, new, &objects).await?,
+    }
     let checked = copy.verify().await.map_err(Failure::into_error)?;
     copy.close().await;
     sound(&checked)?;
@@ -153,6 +167,23 @@ fn bring(from: &Path, to: &Path, objects: &HashMap<String, u64>) -> Result<()> {
         fs::File::open(&part).and_then(|file| file.sync_all()).map_err(failed)?;
         fs::rename(&part, &target).map_err(failed)?;
         sync_folder(&folder).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// As [`bring`], from a bucket.
+async fn fetch(from: &Objects, to: &Path, objects: &HashMap<String, u64>) -> Result<()> {
+    for sha256 in objects.keys() {
+        let target = to.join(Objects::relative_path(sha256));
+        let (_, mut stream) = from.get(sha256).await.map_err(Failure::into_error)?;
+        let mut file = Pending::create(&target)?;
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| {
+                Error::unreachable(format!("lost the bucket within object {sha256}: {error}"))
+            })?;
+            file.write_all(&chunk).map_err(|error| Error::io("write", &target, &error))?;
+        }
+        file.finish()?;
     }
     Ok(())
 }

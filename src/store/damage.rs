@@ -120,7 +120,7 @@ async fn a_newer_or_foreign_database_is_refused() {
         assert!(error.message().contains(expected), "{error}");
     }
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(database::FILE), "not a database at all, just text").unwrap();
+    std::fs::write(folder.path().join(sqlite::FILE), "not a database at all, just text").unwrap();
     let error = Store::open(folder.path()).await.unwrap_err();
     assert!(error.message().contains("damaged"), "{error}");
 }

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod backup;
+mod buckets;
 mod database;
 mod events;
 mod experiments;
@@ -13,21 +14,26 @@ mod logged_models;
 mod models;
 mod moves;
 mod objects;
+mod place;
+mod postgres;
 mod runs;
 mod search;
 mod sql;
+mod sqlite;
+mod staged;
 mod tags;
 mod verify;
 mod versions;
 mod yanks;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use database::Database;
 use objects::Objects;
+use place::ArtifactsPlace;
 use sql::{Dialect, Scope, Transaction};
 
 pub(crate) use artifacts::{Entry, PINNED};
@@ -38,6 +44,7 @@ pub(crate) use logged_models::{LoggedModelRow, NewLoggedModel};
 pub(crate) use models::ModelRow;
 pub(crate) use moves::{Expect, Move};
 pub(crate) use objects::{ByteStream, Object};
+pub(crate) use place::Place;
 pub(crate) use runs::{MetricPoint, NewRun, RunRow};
 pub(crate) use search::{Comparison, Condition, Field, Order, Page, Query, Stages, Value};
 pub(crate) use verify::Verification;
@@ -47,14 +54,14 @@ pub(crate) use yanks::Yank;
 /// Keys and values, in the order of their keys.
 pub(crate) type Pairs = Vec<(String, String)>;
 
-/// A registry's folder, opened. Clones share it.
+/// A registry, opened. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    folder: Arc<PathBuf>,
+    place: Arc<Place>,
     database: Database,
     objects: Objects,
-    /// Held shared for as long as the registry is open, so that a restore can tell.
-    _use: Arc<File>,
+    /// Held shared for as long as a registry of a folder is open, so that a restore can tell.
+    _use: Option<Arc<File>>,
 }
 
 impl Store {
@@ -63,26 +70,41 @@ impl Store {
 
     /// Open the registry of this folder, making it where there is none.
     pub(crate) async fn open(folder: &Path) -> Result<Self> {
-        let failed = |error: std::io::Error| Error::io("open", folder, &error);
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let lock = locked(lock_file(folder)?, std::fs::File::lock_shared).await;
-        let database = Database::open(folder).await?;
-        let objects = Objects::local(folder)?;
-        Ok(Self { folder: Arc::new(folder.to_owned()), database, objects, _use: Arc::new(lock) })
+        Self::open_at(&Place::folder(folder)).await
+    }
+
+    /// Open the registry of this place, making it where there is none.
+    pub(crate) async fn open_at(place: &Place) -> Result<Self> {
+        let folder = &place.folder;
+        let lock = if place.uses_folder() {
+            let failed = |error: std::io::Error| Error::io("open", folder, &error);
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            Some(Arc::new(locked(lock_file(folder)?, std::fs::File::lock_shared).await))
+        } else {
+            None
+        };
+        let database = Database::open(&place.database).await?;
+        let objects = Objects::open(&place.artifacts).await?;
+        Ok(Self { place: Arc::new(place.clone()), database, objects, _use: lock })
     }
 
     /// As [`Store::open`], but a folder without a registry is an error.
     pub(crate) async fn open_existing(folder: &Path) -> Result<Self> {
-        if !Self::is_in(folder) {
-            return Err(Error::user(format!("there is no registry in {}", folder.display()))
+        Self::open_existing_at(&Place::folder(folder)).await
+    }
+
+    /// As [`Store::open_at`], but a place without a registry is an error.
+    pub(crate) async fn open_existing_at(place: &Place) -> Result<Self> {
+        if !place.is_there() {
+            return Err(Error::user(format!("there is no registry in {place}"))
                 .hint("see which one is in use: `mlx registry status`"));
         }
-        Self::open(folder).await
+        Self::open_at(place).await
     }
 
     /// Is there a registry in this folder?
     pub(crate) fn is_in(folder: &Path) -> bool {
-        folder.join(database::FILE).is_file()
+        Place::folder(folder).is_there()
     }
 
     /// Finish what is under way and let go of the files.
@@ -91,9 +113,11 @@ impl Store {
     }
 
     /// Remove what uploads that broke off long ago left behind; those of a day may still go on.
-    pub(crate) fn sweep_uploads(&self) {
+    pub(crate) async fn sweep_uploads(&self) {
         const OLD: std::time::Duration = std::time::Duration::from_hours(24);
-        let Ok(entries) = std::fs::read_dir(self.folder.join("uploads")) else { return };
+        self.objects.sweep_bucket(OLD).await;
+        let ArtifactsPlace::Folder(folder) = &self.place.artifacts else { return };
+        let Ok(entries) = std::fs::read_dir(folder.join(objects::UPLOADS)) else { return };
         for entry in entries.flatten() {
             let modified = entry.metadata().and_then(|meta| meta.modified());
             if modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLD)) {

@@ -1,25 +1,38 @@
-//! Bytes by their SHA-256: `objects/ab/cdef…`. A file is visible only when it is whole, synced to
-//! disk and named by the digest of what was written.
+//! Bytes by their SHA-256: `objects/ab/cdef…`. An object is visible only when it is whole, on disk
+//! or with the bucket, and named by the digest of what was written.
+//!
+//! A folder renames what was staged. A bucket can't: there, what was announced with its digest goes
+//! straight to its name and is completed only if the digest is right, and what wasn't is staged
+//! under `uploads/` and copied within the bucket.
 
+use std::ops::Range;
 use std::path::Path as FilePath;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{GetOptions, GetResultPayload, ObjectStore, ObjectStoreExt, PutPayload};
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
-use super::Failure;
+use super::place::{ArtifactsPlace, Bucket};
+use super::staged::Staged;
+use super::{Failure, buckets};
 use crate::error::{Error, Result};
-use crate::sys::random::hex_id;
 
-/// How much of an upload is held in memory at once, and how much of a download is read at once.
-const UPLOAD_PART_BYTES: usize = 4 << 20;
+/// How much of a download is read at once.
 const DOWNLOAD_PART_BYTES: usize = 512 << 10;
+
+/// The largest object that S3 copies in one request.
+const LARGEST_COPY_BYTES: u64 = 5 << 30;
+
+/// Where what is not whole yet is staged.
+pub(super) const UPLOADS: &str = "uploads";
 
 /// Bytes on their way out.
 pub(crate) type ByteStream = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
@@ -34,17 +47,77 @@ pub(crate) struct Object {
 #[derive(Clone, Debug)]
 pub(crate) struct Objects {
     store: Arc<dyn ObjectStore>,
+    kind: Kind,
+}
+
+/// What a place for bytes can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Files are renamed, and disks fill up.
+    Folder,
+    /// Objects are copied, and networks fail.
+    Bucket,
+}
+
+impl Kind {
+    /// How much of an upload is sent at once: buckets want 5 MiB or more of all but the last part,
+    /// all alike.
+    fn part_bytes(self) -> usize {
+        match self {
+            Self::Folder => 4 << 20,
+            Self::Bucket => 8 << 20,
+        }
+    }
+
+    /// How many parts may be on their way while the next one fills.
+    fn parts_on_their_way(self) -> usize {
+        match self {
+            Self::Folder => 1,
+            Self::Bucket => 3,
+        }
+    }
+
+    /// The failure that an error of the object store is.
+    pub(super) fn failure(self, error: object_store::Error) -> Failure {
+        super::failure::objects(self, error).into()
+    }
 }
 
 impl Objects {
+    pub(crate) async fn open(place: &ArtifactsPlace) -> Result<Self> {
+        match place {
+            ArtifactsPlace::Folder(folder) => Self::local(folder),
+            ArtifactsPlace::Bucket(bucket) => Self::bucket(bucket).await,
+        }
+    }
+
     pub(crate) fn local(folder: &FilePath) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|error| Error::io("open", folder, &error))?;
         let store = LocalFileSystem::new_with_prefix(folder)
             .map_err(|error| Error::file("open", folder, error))?
             .with_fsync(true);
-        Ok(Self { store: Arc::new(store) })
+        Ok(Self { store: Arc::new(store), kind: Kind::Folder })
     }
 
-    /// Where an object is in a registry's folder.
+    /// A bucket that answers; another is an error at once, and not at the first upload.
+    async fn bucket(bucket: &Bucket) -> Result<Self> {
+        let objects = Self { store: buckets::open(bucket)?, kind: Kind::Bucket };
+        let first = objects.store.list(Some(&Path::from("objects"))).next().await;
+        match first.transpose() {
+            Ok(_) => Ok(objects),
+            Err(error) => Err(super::failure::objects(Kind::Bucket, error)
+                .context(format!("cannot use {}", bucket.url))),
+        }
+    }
+
+    /// Objects of this process's memory, which are copied as a bucket's are.
+    #[cfg(test)]
+    pub(super) fn memory() -> Self {
+        let store = object_store::memory::InMemory::new();
+        Self { store: Arc::new(store), kind: Kind::Bucket }
+    }
+
+    /// Where an object is, from the place of all.
     pub(crate) fn relative_path(sha256: &str) -> String {
         let (first, rest) = sha256.split_at(2);
         format!("objects/{first}/{rest}")
@@ -70,12 +143,12 @@ impl Objects {
                     incoming.add(chunk.map_err(|error| {
                         Failure::Invalid(format!("the upload broke off: {error}"))
                     })?);
-                    if incoming.part_bytes >= UPLOAD_PART_BYTES {
+                    while incoming.part_bytes >= self.kind.part_bytes() {
                         let staged = match &mut staged {
                             Some(staged) => staged,
-                            None => staged.insert(Staged::begin(&*self.store).await?),
+                            None => staged.insert(self.stage(expected).await?),
                         };
-                        staged.write(incoming.take_part()).await?;
+                        staged.write(incoming.take_part(self.kind.part_bytes())).await?;
                     }
                 }
                 incoming.check(expected)
@@ -88,33 +161,118 @@ impl Objects {
             return Err(failure);
         }
         let object = incoming.object();
-        let path = Path::from(Self::relative_path(&object.sha256));
-        let there = self.has(&object).await?;
-        match staged {
-            // Small: one write under the final name, which is staged and renamed beneath.
-            None if there => {}
-            None => {
-                self.store.put(&path, incoming.take_part()).await?;
+        let rest = incoming.take_part(usize::MAX);
+        match (self.has(&object).await?, staged) {
+            (true, None) => {}
+            (true, Some(staged)) => staged.abort().await,
+            // Small: one write under the final name, which is whole or not there.
+            (false, None) => {
+                let written = self.store.put(&path(&object.sha256), rest).await;
+                written.map_err(|error| self.kind.failure(error))?;
             }
-            Some(staged) if there => staged.abort().await,
-            Some(mut staged) => {
-                staged.write(incoming.take_part()).await?;
-                let from = staged.finish().await?;
-                self.store.rename(&from, &path).await?;
-            }
+            (false, Some(staged)) => self.finish(staged, rest, &object).await?,
         }
         Ok(object)
     }
 
+    /// Begin a large upload. In a bucket one whose digest was announced goes to its final name: it
+    /// is there once it is completed, which it is not before the digest is checked.
+    async fn stage(&self, expected: Option<&str>) -> Result<Staged, Failure> {
+        let name = expected.filter(|_| self.kind == Kind::Bucket);
+        let path = name.filter(|name| is_digest(name)).map(|name| path(&name.to_ascii_lowercase()));
+        Staged::begin(&*self.store, self.kind, path, self.kind.parts_on_their_way()).await
+    }
+
+    /// Give what was staged its name.
+    async fn finish(
+        &self,
+        mut staged: Staged,
+        rest: PutPayload,
+        object: &Object,
+    ) -> Result<(), Failure> {
+        let to = path(&object.sha256);
+        let completed = async {
+            if rest.content_length() > 0 {
+                staged.write(rest).await?;
+            }
+            staged.finish().await
+        };
+        let from = match completed.await {
+            Ok(from) => from,
+            // Two who upload the same at once: in some buckets the first to complete takes the
+            // parts of the other along. A completion whose answer was lost is done all the same.
+            Err(_) if self.has(object).await? => return Ok(()),
+            Err(failure) => return Err(failure),
+        };
+        if from == to {
+            return Ok(());
+        }
+        match self.kind {
+            Kind::Folder => self.store.rename(&from, &to).await,
+            Kind::Bucket if object.size_bytes > LARGEST_COPY_BYTES => {
+                let (_, stream) = self.get_at(&from, None).await?;
+                // Boxed, as a future that holds itself has no size.
+                Box::pin(self.put(stream, Some(&object.sha256))).await?;
+                let _ = self.store.delete(&from).await;
+                return Ok(());
+            }
+            Kind::Bucket => self.store.copy(&from, &to).await,
+        }
+        .map_err(|error| self.kind.failure(error))?;
+        if self.kind == Kind::Bucket {
+            // A copy may be answered before it is made. What is not there is not stored.
+            if !self.has(object).await? {
+                return Err(Error::unreachable(format!(
+                    "the bucket took object {} and does not show it",
+                    object.sha256
+                ))
+                .into());
+            }
+            // What stays of it is swept later.
+            let _ = self.store.delete(&from).await;
+        }
+        Ok(())
+    }
+
     /// The size and bytes of an object. Whoever reads them checks the digest.
     pub(crate) async fn get(&self, sha256: &str) -> Result<(u64, ByteStream), Failure> {
-        let found = self.store.get(&Path::from(Self::relative_path(sha256))).await?;
+        self.get_at(&path(sha256), None).await
+    }
+
+    /// The size of an object, and those of its bytes.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for answers to HTTP's Range, which come"))]
+    pub(crate) async fn get_range(
+        &self,
+        sha256: &str,
+        range: Range<u64>,
+    ) -> Result<(u64, ByteStream), Failure> {
+        self.get_at(&path(sha256), Some(range)).await
+    }
+
+    async fn get_at(
+        &self,
+        path: &Path,
+        range: Option<Range<u64>>,
+    ) -> Result<(u64, ByteStream), Failure> {
+        if range.as_ref().is_some_and(Range::is_empty) {
+            // No request for nothing; object stores refuse it.
+            let meta = self.store.head(path).await.map_err(|error| self.kind.failure(error))?;
+            return Ok((meta.size, Box::pin(futures::stream::empty())));
+        }
+        let options = GetOptions { range: range.map(Into::into), ..GetOptions::default() };
+        let found = self.store.get_opts(path, options).await;
+        let found = found.map_err(|error| self.kind.failure(error))?;
         let size = found.meta.size;
         let stream: ByteStream = match found.payload {
-            GetResultPayload::File(file, _) => Box::pin(ReaderStream::with_capacity(
-                tokio::fs::File::from_std(file),
-                DOWNLOAD_PART_BYTES,
-            )),
+            GetResultPayload::File(file, at) => {
+                let mut file = tokio::fs::File::from_std(file);
+                if found.range.start > 0 {
+                    let sought = file.seek(std::io::SeekFrom::Start(found.range.start)).await;
+                    sought.map_err(|error| Error::io("read", &at, &error))?;
+                }
+                let length = found.range.end - found.range.start;
+                Box::pin(ReaderStream::with_capacity(file.take(length), DOWNLOAD_PART_BYTES))
+            }
             GetResultPayload::Stream(stream) => Box::pin(stream.map_err(std::io::Error::other)),
         };
         Ok((size, stream))
@@ -122,10 +280,9 @@ impl Objects {
 
     /// The digest and size of the bytes that are really there; none where there is no object.
     pub(crate) async fn measure(&self, sha256: &str) -> Result<Option<Object>, Failure> {
-        let path = Path::from(Self::relative_path(sha256));
-        match self.store.head(&path).await {
+        match self.store.head(&path(sha256)).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            other => other?,
+            other => other.map_err(|error| self.kind.failure(error))?,
         };
         let (_, mut stream) = self.get(sha256).await?;
         let mut hasher = Sha256::new();
@@ -140,22 +297,45 @@ impl Objects {
         Ok(Some(Object { sha256: hex::encode(hasher.finalize()), size_bytes }))
     }
 
+    /// Remove from a bucket what uploads that broke off before this age left behind. A folder is
+    /// swept by whoever has it.
+    pub(super) async fn sweep_bucket(&self, age: Duration) {
+        if self.kind != Kind::Bucket {
+            return;
+        }
+        let mut staged = self.store.list(Some(&Path::from(UPLOADS)));
+        while let Some(Ok(meta)) = staged.next().await {
+            let since = chrono::Utc::now().signed_duration_since(meta.last_modified);
+            if since.to_std().is_ok_and(|since| since > age) {
+                let _ = self.store.delete(&meta.location).await;
+            }
+        }
+    }
+
     /// An object of the wrong size is damage, and counts as absent: a new upload heals it.
     async fn has(&self, object: &Object) -> Result<bool, Failure> {
-        match self.store.head(&Path::from(Self::relative_path(&object.sha256))).await {
+        match self.store.head(&path(&object.sha256)).await {
             Ok(meta) => Ok(meta.size == object.size_bytes),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.kind.failure(error)),
         }
     }
 }
 
-/// What has come of an upload: its digest so far, and the part that is not written yet.
+fn path(sha256: &str) -> Path {
+    Path::from(Objects::relative_path(sha256))
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What has come of an upload: its digest so far, and what is not written yet.
 #[derive(Default)]
 struct Incoming {
     hasher: Sha256,
     size_bytes: u64,
-    part: Vec<Bytes>,
+    part: std::collections::VecDeque<Bytes>,
     part_bytes: usize,
 }
 
@@ -164,12 +344,23 @@ impl Incoming {
         self.hasher.update(&chunk);
         self.size_bytes += chunk.len() as u64;
         self.part_bytes += chunk.len();
-        self.part.push(chunk);
+        self.part.push_back(chunk);
     }
 
-    fn take_part(&mut self) -> PutPayload {
-        self.part_bytes = 0;
-        std::mem::take(&mut self.part).into_iter().collect()
+    /// The first bytes that are not written yet, this many where there are.
+    fn take_part(&mut self, bytes: usize) -> PutPayload {
+        let mut taken = Vec::new();
+        let mut wanted = bytes.min(self.part_bytes);
+        self.part_bytes -= wanted;
+        while wanted > 0 {
+            let Some(mut chunk) = self.part.pop_front() else { break };
+            if chunk.len() > wanted {
+                self.part.push_front(chunk.split_off(wanted));
+            }
+            wanted -= chunk.len();
+            taken.push(chunk);
+        }
+        taken.into_iter().collect()
     }
 
     fn object(&self) -> Object {
@@ -184,48 +375,5 @@ impl Incoming {
             )),
             _ => Ok(()),
         }
-    }
-}
-
-/// A large upload under a name of its own until it is whole. Hashing one part and writing the one
-/// before go on at the same time.
-struct Staged {
-    path: Path,
-    upload: Box<dyn object_store::MultipartUpload>,
-    writing: Option<tokio::task::JoinHandle<object_store::Result<()>>>,
-}
-
-impl Staged {
-    async fn begin(store: &dyn ObjectStore) -> Result<Self, Failure> {
-        let path = Path::from(format!("uploads/{}", hex_id(16)));
-        let upload = store.put_multipart(&path).await?;
-        Ok(Self { path, upload, writing: None })
-    }
-
-    async fn write(&mut self, part: PutPayload) -> Result<(), Failure> {
-        self.settle().await?;
-        self.writing = Some(tokio::spawn(self.upload.put_part(part)));
-        Ok(())
-    }
-
-    async fn settle(&mut self) -> Result<(), Failure> {
-        if let Some(writing) = self.writing.take() {
-            writing
-                .await
-                .map_err(|error| Error::bug(format!("an upload's write was lost: {error}")))??;
-        }
-        Ok(())
-    }
-
-    async fn finish(mut self) -> Result<Path, Failure> {
-        self.settle().await?;
-        self.upload.complete().await?;
-        Ok(self.path)
-    }
-
-    async fn abort(mut self) {
-        // What cannot be removed now lies in `uploads/`, where nothing reads it.
-        let _ = self.settle().await;
-        let _ = self.upload.abort().await;
     }
 }

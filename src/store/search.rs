@@ -206,13 +206,16 @@ fn compare(sql: &mut Sql, dialect: Dialect, condition: &Condition) {
         Comparison::Greater => ">",
         Comparison::GreaterOrEqual => ">=",
         Comparison::Like => dialect.like("").0,
-        Comparison::ILike => dialect.ilike(),
+        Comparison::ILike => dialect.ilike("").0,
         Comparison::In => "IN",
     };
     sql.push(" ").push(operator).push(" ");
     match &condition.value {
         Value::Text(text) if condition.comparison == Comparison::Like => {
             sql.bind(dialect.like(text).1);
+        }
+        Value::Text(text) if condition.comparison == Comparison::ILike => {
+            sql.bind(dialect.ilike(text).1);
         }
         Value::Text(text) => {
             sql.bind(text.clone());

@@ -18,7 +18,6 @@ pub(super) type Transaction<'a> = sqlx::Transaction<'a, Any>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     Sqlite,
-    #[expect(dead_code, reason = "opened by URL, which comes next")]
     Postgres,
 }
 
@@ -27,7 +26,9 @@ impl Dialect {
     pub(super) fn pairs(self, a: &str, b: &str) -> String {
         match self {
             Self::Sqlite => format!("json_group_array(json_array({a}, {b}))"),
-            Self::Postgres => format!("coalesce(json_agg(json_build_array({a}, {b}))::text, '[]')"),
+            Self::Postgres => {
+                format!("coalesce(json_agg(json_build_array({a}, {b}) ORDER BY {a})::text, '[]')")
+            }
         }
     }
 
@@ -35,7 +36,7 @@ impl Dialect {
     pub(super) fn list(self, a: &str) -> String {
         match self {
             Self::Sqlite => format!("json_group_array({a})"),
-            Self::Postgres => format!("coalesce(json_agg({a})::text, '[]')"),
+            Self::Postgres => format!("coalesce(json_agg({a} ORDER BY {a})::text, '[]')"),
         }
     }
 
@@ -44,15 +45,16 @@ impl Dialect {
     pub(super) fn like(self, pattern: &str) -> (&'static str, String) {
         match self {
             Self::Sqlite => ("GLOB", glob(pattern)),
-            Self::Postgres => ("LIKE", pattern.to_owned()),
+            // Its escape character, which SQLite has not, is taken for itself.
+            Self::Postgres => ("LIKE", pattern.replace('\\', "\\\\")),
         }
     }
 
-    /// The operator of a LIKE in which the case does not count.
-    pub(super) fn ilike(self) -> &'static str {
+    /// The operator and the pattern of a LIKE in which the case does not count.
+    pub(super) fn ilike(self, pattern: &str) -> (&'static str, String) {
         match self {
-            Self::Sqlite => "LIKE",
-            Self::Postgres => "ILIKE",
+            Self::Sqlite => ("LIKE", pattern.to_owned()),
+            Self::Postgres => ("ILIKE", pattern.replace('\\', "\\\\")),
         }
     }
 
@@ -69,7 +71,10 @@ impl Dialect {
                 )
                 .replace(" TEXT", " TEXT COLLATE \"C\"")
                 .replace(" INTEGER", " BIGINT")
-                .replace(" REAL", " DOUBLE PRECISION"),
+                .replace(" REAL", " DOUBLE PRECISION")
+                // A trigger that refuses calls the one function that does.
+                .replace("BEGIN SELECT RAISE (ABORT, ", "FOR EACH ROW EXECUTE FUNCTION mlx_refuse(")
+                .replace("); END;", ");"),
         }
     }
 }

@@ -5,7 +5,7 @@ mod log;
 use std::collections::{BTreeMap, HashMap};
 
 use super::sql::Dialect;
-use super::{Failure, Store};
+use super::{Failure, Store, postgres};
 
 /// What was checked, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,8 +50,8 @@ impl Store {
     }
 
     async fn check_database(&self, found: &mut Verification) -> Result<(), Failure> {
-        if self.dialect() != Dialect::Sqlite {
-            // A server checks its own pages and references.
+        if self.dialect() == Dialect::Postgres {
+            found.problems.extend(postgres::problems(self.read()).await?);
             return Ok(());
         }
         let problems: Vec<String> =

@@ -56,8 +56,7 @@ impl Text for VerifyOutcome {
 
 impl Text for BackupOutcome {
     fn text(&self, page: &mut String, _: Style) {
-        let _ =
-            writeln!(page, "backed up {} to {}", self.registry.display(), self.backup.display());
+        let _ = writeln!(page, "backed up {} to {}", self.registry, self.backup.display());
         let _ = writeln!(page, "verified: {}", counted(&self.checked));
     }
 }

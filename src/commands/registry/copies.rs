@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::outcome::registry::{BackupOutcome, RestoreOutcome};
-use crate::store::Store;
+use crate::store::{Place, Store};
 
-pub(super) async fn backup(registry: PathBuf, to: &Path) -> Result<BackupOutcome> {
-    let store = Store::open_existing(&registry).await?;
+pub(super) async fn backup(place: &Place, to: &Path) -> Result<BackupOutcome> {
+    let store = Store::open_existing_at(place).await?;
     let made = store.backup(to).await?;
     store.close().await;
-    Ok(BackupOutcome { registry, backup: made.folder, checked: made.checked.into() })
+    Ok(BackupOutcome {
+        registry: place.to_string(),
+        backup: made.folder,
+        checked: made.checked.into(),
+    })
 }
 
 pub(super) async fn restore(

@@ -8,10 +8,11 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 use crate::cli::Globals;
-use crate::cli::registry::RegistryCommand;
+use crate::cli::registry::{PlaceArgs, RegistryCommand};
 use crate::error::{Error, ExitCode, Result};
 use crate::settings::registry::RegistrySettings;
-use crate::settings::{self, RegistryTarget};
+use crate::settings::{self, RegistryTarget, env};
+use crate::store::Place;
 use crate::ui::Ui;
 
 pub(crate) async fn registry(
@@ -21,20 +22,18 @@ pub(crate) async fn registry(
 ) -> Result<ExitCode> {
     match command {
         RegistryCommand::Serve(args) => {
-            let folder = folder(globals, args.data.as_deref())?;
-            serve::serve((args.host, args.port).into(), folder, ui).await
+            let place = place(globals, &args.place)?;
+            serve::serve((args.host, args.port).into(), place, ui).await
         }
         RegistryCommand::Status(_) => ui.answer(&status::status(&in_use(globals)?).await?),
-        RegistryCommand::Verify(args) => ui.answer(&match args.data {
-            Some(data) => {
-                verify::verify_folder(&settings::working_folder(globals)?.join(data)).await?
-            }
-            None => verify::verify(&in_use(globals)?).await?,
+        RegistryCommand::Verify(args) => ui.answer(&if is_said(&args.place) {
+            verify::verify_place(&place(globals, &args.place)?).await?
+        } else {
+            verify::verify(&in_use(globals)?).await?
         }),
         RegistryCommand::Backup(args) => {
             let to = settings::working_folder(globals)?.join(&args.to);
-            let folder = folder(globals, args.data.as_deref())?;
-            ui.answer(&copies::backup(folder, &to).await?)
+            ui.answer(&copies::backup(&place(globals, &args.place)?, &to).await?)
         }
         RegistryCommand::Restore(args) => {
             let from = settings::working_folder(globals)?.join(&args.from);
@@ -48,6 +47,23 @@ pub(crate) async fn registry(
 fn in_use(globals: &Globals) -> Result<RegistrySettings> {
     let project = settings::find_project(globals, &[])?;
     RegistrySettings::new(globals, project.as_ref())
+}
+
+/// The registry to open: of flags, of variables, and of the folder for what neither says.
+fn place(globals: &Globals, args: &PlaceArgs) -> Result<Place> {
+    let said = |flag: &Option<String>, name| flag.clone().or_else(|| env::text(name));
+    Place::new(
+        &folder(globals, args.data.as_deref())?,
+        said(&args.database, env::DATABASE_URL).as_deref(),
+        said(&args.artifacts, env::ARTIFACTS_URL).as_deref(),
+        &settings::working_folder(globals)?,
+        &env::clouds(),
+    )
+}
+
+/// Does anything say which registry to open, so that it is not the one in use?
+fn is_said(args: &PlaceArgs) -> bool {
+    args.data.is_some() || args.database.is_some() || args.artifacts.is_some()
 }
 
 /// The folder to work on: `--data`, or that of the registry in use if it is not behind an address.

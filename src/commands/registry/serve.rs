@@ -1,7 +1,6 @@
 //! `mlx registry serve`: the embedded registry's router behind a socket.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -9,11 +8,11 @@ use tokio::sync::oneshot;
 use crate::error::{Error, ExitCode, Result};
 use crate::serve::registry::{Identity, router};
 use crate::serve::socket;
-use crate::store::Store;
+use crate::store::{Place, Store};
 use crate::sys::signals;
 use crate::ui::Ui;
 
-pub(super) async fn serve(address: SocketAddr, folder: PathBuf, ui: &Ui) -> Result<ExitCode> {
+pub(super) async fn serve(address: SocketAddr, place: Place, ui: &Ui) -> Result<ExitCode> {
     ui.start_log();
     if !address.ip().is_loopback() {
         ui.warn(
@@ -26,7 +25,7 @@ pub(super) async fn serve(address: SocketAddr, folder: PathBuf, ui: &Ui) -> Resu
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let ended = match runtime {
-            Ok(runtime) => runtime.block_on(run(address, folder, &ui)),
+            Ok(runtime) => runtime.block_on(run(address, place, &ui)),
             Err(error) => Err(Error::user(format!("cannot start: {error}"))),
         };
         let _ = finish.send(ended);
@@ -35,10 +34,10 @@ pub(super) async fn serve(address: SocketAddr, folder: PathBuf, ui: &Ui) -> Resu
     Ok(ExitCode::Done)
 }
 
-async fn run(address: SocketAddr, folder: PathBuf, ui: &Ui) -> Result<()> {
+async fn run(address: SocketAddr, place: Place, ui: &Ui) -> Result<()> {
     // Both before the first line of output: whoever reads it may connect at once and be answered.
-    let store = Store::open(&folder).await?;
-    store.sweep_uploads();
+    let store = Store::open_at(&place).await?;
+    store.sweep_uploads().await;
     let listener = socket::listen(address).await?;
     let bound = listener
         .local_addr()
@@ -46,13 +45,12 @@ async fn run(address: SocketAddr, folder: PathBuf, ui: &Ui) -> Result<()> {
     let url = format!("http://{bound}");
     if ui.json {
         ui.event(&json!({
-            "schema": "mlx.registry.serve/1", "event": "listening", "url": url, "data": folder,
+            "schema": "mlx.registry.serve/1", "event": "listening", "url": url, "data": place.to_string(),
         }))?;
     } else {
         ui.raw(&format!("listening on {url}\n"))?;
         ui.note(&format!(
-            "the registry in {}; point clients at it with MLX_REGISTRY_URL={url}",
-            folder.display()
+            "the registry in {place}; point clients at it with MLX_REGISTRY_URL={url}"
         ));
     }
     let router = router(store.clone(), Identity::Claimed);

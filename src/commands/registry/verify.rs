@@ -1,18 +1,16 @@
 //! `mlx registry verify`: everything read, hashed and held against the log.
 
-use std::path::Path;
-
 use crate::commands::registry_client;
 use crate::error::Result;
 use crate::outcome::registry::{Checked, VerifyOutcome};
 use crate::settings::RegistryTarget;
 use crate::settings::registry::RegistrySettings;
-use crate::store::{Failure, Store, Verification};
+use crate::store::{Failure, Place, Store, Verification};
 
 /// Of the registry in use.
 pub(super) async fn verify(settings: &RegistrySettings) -> Result<VerifyOutcome> {
     if let RegistryTarget::Embedded(folder) = &settings.target {
-        return verify_folder(folder).await;
+        return verify_place(&Place::folder(folder)).await;
     }
     let remote = registry_client::open(settings).await?;
     let found = remote.verify().await?;
@@ -28,12 +26,12 @@ pub(super) async fn verify(settings: &RegistrySettings) -> Result<VerifyOutcome>
     Ok(VerifyOutcome { place: settings.target.to_string(), checked })
 }
 
-/// Of the registry in a folder. One that is not there is an error: nothing checked is not sound.
-pub(super) async fn verify_folder(folder: &Path) -> Result<VerifyOutcome> {
-    let store = Store::open_existing(folder).await?;
+/// Of the registry in a place. One that is not there is an error: nothing checked is not sound.
+pub(super) async fn verify_place(place: &Place) -> Result<VerifyOutcome> {
+    let store = Store::open_existing_at(place).await?;
     let checked = store.verify().await.map_err(Failure::into_error)?.into();
     store.close().await;
-    Ok(VerifyOutcome { place: folder.display().to_string(), checked })
+    Ok(VerifyOutcome { place: place.to_string(), checked })
 }
 
 impl From<Verification> for Checked {

@@ -16,7 +16,7 @@ impl Store {
     /// Every event's hash and place, and every alias and yanked version against what the log says.
     pub(super) async fn check_log(&self, found: &mut Verification) -> Result<(), Failure> {
         // One snapshot, so that a move made meanwhile is in both or in neither.
-        let mut snapshot = self.read().begin().await?;
+        let mut snapshot = self.database.snapshot().await?;
         let logs = logs(&mut snapshot, found).await?;
         for log in logs.values() {
             found.problems.extend(history::check(log));
