@@ -13,6 +13,7 @@ pub(crate) enum RegistryCommand {
     Verify(RegistryVerifyArgs),
     Backup(RegistryBackupArgs),
     Restore(RegistryRestoreArgs),
+    Import(RegistryImportArgs),
 }
 
 /// Answer MLflow's REST API and mlx's extension of it over HTTP.
@@ -77,4 +78,23 @@ pub(crate) struct RegistryRestoreArgs {
     /// Replace a registry that is there; it is kept beside as `NAME.before-restore-TIME`.
     #[arg(long)]
     pub replace: bool,
+}
+
+/// Make a registry of what an MLflow server keeps: experiments, runs, models, versions, files.
+///
+/// Ids, version numbers and times stay what they are, aliases become environments with a first event.
+/// Stop the MLflow server first: what it writes meanwhile is not brought. Nothing of it is changed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mlx registry import sqlite:////srv/mlflow/mlflow.db --from-artifacts /srv/mlflow/mlartifacts --data /srv/registry
+  mlx registry import postgres://mlflow@db/mlflow --from-artifacts /srv/mlartifacts --data /srv/registry")]
+pub(crate) struct RegistryImportArgs {
+    /// The MLflow server's database, as its `--backend-store-uri` has it.
+    #[arg(value_name = "DATABASE")]
+    pub from: String,
+    /// The folder that the MLflow server keeps artifacts in, as its `--artifacts-destination` has it.
+    #[arg(long, value_name = "DIR")]
+    pub from_artifacts: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
 }

@@ -92,3 +92,29 @@ pub(crate) struct RestoreOutcome {
 impl Outcome for RestoreOutcome {
     const SCHEMA: &'static str = "mlx.registry.restore/1";
 }
+
+/// A registry that was made from an MLflow server's.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ImportOutcome {
+    /// Its folder, or where its parts are.
+    pub registry: String,
+    pub experiments: u64,
+    pub runs: u64,
+    /// Values of metrics, with their history.
+    pub points: u64,
+    pub models: u64,
+    pub versions: u64,
+    pub files: u64,
+    pub bytes: u64,
+    /// What could not be brought, a sentence each.
+    pub left: Vec<String>,
+    pub checked: Checked,
+}
+
+impl Outcome for ImportOutcome {
+    const SCHEMA: &'static str = "mlx.registry.import/1";
+
+    fn exit_code(&self) -> ExitCode {
+        if self.checked.problems.is_empty() { ExitCode::Done } else { ExitCode::Failed }
+    }
+}

@@ -122,7 +122,7 @@ fn same_move(done: Event, wanted: &Move) -> Result<Event, Failure> {
 }
 
 /// An environment never points to nothing: a version whose bytes are elsewhere is not ours to promise.
-async fn has_files(
+pub(super) async fn has_files(
     transaction: &mut Transaction<'_>,
     model: &ModelName,
     number: VersionNumber,

@@ -148,7 +148,7 @@ impl fmt::Display for DatabasePlace {
 }
 
 impl Server {
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         // The text is not in the message: it may hold a password.
         let url = Url::parse(text).map_err(|error| {
             Error::usage(format!("`--database` is no address: {error}")).hint(

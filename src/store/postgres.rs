@@ -172,7 +172,7 @@ async fn format(connection: &mut PgConnection) -> Result<Option<usize>> {
     Ok(Some(format as usize))
 }
 
-fn any_options(server: &Server) -> Result<AnyConnectOptions> {
+pub(super) fn any_options(server: &Server) -> Result<AnyConnectOptions> {
     let options: AnyConnectOptions = server.url().parse().map_err(|error| unusable(&error))?;
     Ok(options.disable_statement_logging())
 }

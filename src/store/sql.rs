@@ -58,6 +58,18 @@ impl Dialect {
         }
     }
 
+    /// What makes a table give out ids that none has, after rows came with ids of their own.
+    pub(super) fn after_given_ids(self, table: &str, column: &str) -> Option<String> {
+        match self {
+            // AUTOINCREMENT remembers the highest that there ever was.
+            Self::Sqlite => None,
+            Self::Postgres => Some(format!(
+                "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), \
+                 greatest(max({column}), 1)) FROM {table}"
+            )),
+        }
+    }
+
     /// A schema file, which is written for SQLite, in this database's words. Text is compared byte
     /// by byte in both, so that pages and ranges of paths are the same.
     pub(super) fn schema(self, text: &str) -> String {

@@ -109,7 +109,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// The file as sqlx's driver for any database wants it; what a connection is told is in [`pool`].
-fn any_options(path: &Path) -> Result<AnyConnectOptions> {
+pub(super) fn any_options(path: &Path) -> Result<AnyConnectOptions> {
     const PATH: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
     let absolute = std::path::absolute(path).map_err(|error| Error::file("open", path, error))?;
     let text = absolute.to_str().ok_or_else(|| {

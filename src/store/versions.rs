@@ -62,7 +62,7 @@ pub(crate) enum Files {
 }
 
 /// The tag that names the package of a version. A model has each package once.
-const PACKAGE_DIGEST: &str = "mlx.package_digest";
+pub(super) const PACKAGE_DIGEST: &str = "mlx.package_digest";
 
 fn select(dialect: Dialect) -> String {
     let tags = dialect.pairs("key", "value");
@@ -329,7 +329,7 @@ impl Store {
     }
 }
 
-async fn pin(
+pub(super) async fn pin(
     transaction: &mut Transaction<'_>,
     model: &str,
     number: i64,

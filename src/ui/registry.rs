@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Style, Text, size};
 use crate::outcome::registry::{
-    BackupOutcome, Checked, Kind, RestoreOutcome, StatusOutcome, VerifyOutcome,
+    BackupOutcome, Checked, ImportOutcome, Kind, RestoreOutcome, StatusOutcome, VerifyOutcome,
 };
 
 impl Text for StatusOutcome {
@@ -67,6 +67,31 @@ impl Text for RestoreOutcome {
         let _ = writeln!(page, "verified: {}", counted(&self.checked));
         if let Some(kept) = &self.kept {
             let _ = writeln!(page, "what was there is kept in {}", kept.display());
+        }
+    }
+}
+
+impl Text for ImportOutcome {
+    fn text(&self, page: &mut String, style: Style) {
+        let brought = [
+            things(self.experiments, "experiment"),
+            things(self.runs, "run"),
+            format!("{} of metrics", things(self.points, "value")),
+            things(self.models, "model"),
+            things(self.versions, "version"),
+            format!("{} ({})", things(self.files, "file"), size(self.bytes)),
+        ];
+        let _ = writeln!(page, "imported into {}: {}", self.registry, brought.join(", "));
+        let _ = writeln!(page, "verified: {}", counted(&self.checked));
+        for problem in &self.checked.problems {
+            let _ = writeln!(page, "  {}", style.red(problem));
+        }
+        if !self.left.is_empty() {
+            let _ = writeln!(
+                page,
+                "not brought: {}; see above",
+                things(self.left.len() as u64, "thing")
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `mlx registry …`: run and look after a registry.
 
 mod copies;
+mod import;
 mod serve;
 mod status;
 mod verify;
@@ -12,7 +13,8 @@ use crate::cli::registry::{PlaceArgs, RegistryCommand};
 use crate::error::{Error, ExitCode, Result};
 use crate::settings::registry::RegistrySettings;
 use crate::settings::{self, RegistryTarget, env};
-use crate::store::Place;
+use crate::store::{ImportSource, Place};
+use crate::sys::folders;
 use crate::ui::Ui;
 
 pub(crate) async fn registry(
@@ -39,6 +41,18 @@ pub(crate) async fn registry(
             let from = settings::working_folder(globals)?.join(&args.from);
             let folder = folder(globals, args.data.as_deref())?;
             ui.answer(&copies::restore(from, &folder, args.replace).await?)
+        }
+        RegistryCommand::Import(args) => {
+            let to = place(globals, &args.place)?;
+            let working = settings::working_folder(globals)?;
+            let artifacts = args.from_artifacts.map(|artifacts| working.join(artifacts));
+            let source = ImportSource {
+                database: args.from,
+                working,
+                artifacts,
+                actor: folders::user_name(),
+            };
+            ui.answer(&import::import(source, &to, ui).await?)
         }
     }
 }
