@@ -8,12 +8,14 @@
 //! | `POST models/{name}/versions/{version}/yank` | [`YankRequest`] | [`YankReply`] |
 //! | `GET models/{name}/versions/{version}/files` | – | [`FilesReply`]: the manifest pinned at creation |
 //! | `GET verify` | – | [`VerifyReply`] |
+//! | `GET whoami` | – | [`WhoAmI`] |
 //!
 //! Every write carries an `operation_id` that the client makes: repeated, it answers what the first
 //! one did.
 
 use serde::{Deserialize, Serialize};
 
+use crate::registry::access::Role;
 use crate::registry::history::Standing;
 use crate::registry::{EnvironmentName, Event, EventKind, VersionNumber};
 
@@ -109,4 +111,16 @@ pub(crate) struct VerifyReply {
     pub aliases: u64,
     /// What is wrong, a sentence each; empty: the registry is sound.
     pub problems: Vec<String>,
+}
+
+/// Whom the registry takes the caller for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct WhoAmI {
+    pub name: String,
+    /// Absent where the registry asks nobody who they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<Role>>,
+    /// When the token ends, in milliseconds since 1970; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<i64>,
 }

@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod doctor;
 pub(crate) mod eval;
+pub(crate) mod login;
 pub(crate) mod models;
 pub(crate) mod new;
 pub(crate) mod predict;
@@ -70,6 +71,8 @@ pub(crate) enum Command {
     Models(models::ModelsCommand),
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    Login(login::LoginArgs),
+    Logout(login::LogoutArgs),
     Tour(tour::TourArgs),
     #[command(subcommand)]
     Config(config::ConfigCommand),

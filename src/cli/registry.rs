@@ -14,6 +14,8 @@ pub(crate) enum RegistryCommand {
     Backup(RegistryBackupArgs),
     Restore(RegistryRestoreArgs),
     Import(RegistryImportArgs),
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 /// Answer MLflow's REST API and mlx's extension of it over HTTP.
@@ -27,6 +29,23 @@ pub(crate) struct RegistryServeArgs {
     pub port: u16,
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// Ask callers for a token of this file, which `mlx registry token` writes; `database`: of the
+    /// registry's own database, which several servers share.
+    #[arg(long, value_name = "FILE")]
+    pub auth: Option<PathBuf>,
+    /// Ask nobody who they are, even where other machines reach the server, or by other names than
+    /// localhost.
+    #[arg(long, conflicts_with = "auth")]
+    pub no_auth: bool,
+    /// The certificate to serve TLS with, and those that lead to its root, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of that certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// How many connections may be open at once; more wait.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub connections: u32,
 }
 
 /// Where a registry is.
@@ -97,4 +116,57 @@ pub(crate) struct RegistryImportArgs {
     pub from_artifacts: Option<PathBuf>,
     #[command(flatten)]
     pub place: PlaceArgs,
+}
+
+/// Make, list and revoke the tokens that callers of `mlx registry serve --auth` are known by.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    Create(TokenCreateArgs),
+    List(TokenListArgs),
+    Revoke(TokenRevokeArgs),
+}
+
+/// Make a token and show it, this once: only its hash is kept.
+#[derive(Debug, Args)]
+pub(crate) struct TokenCreateArgs {
+    /// Whose it is, as events and the log will say: a person or a machine, such as `ci`.
+    pub name: String,
+    /// What its holder may do: `reader`, `writer`, `promoter:ENVIRONMENT[:MODEL]` (both may hold
+    /// `*` and `?`) or `admin`; may be repeated.
+    #[arg(long = "role", value_name = "ROLE", required = true)]
+    pub roles: Vec<String>,
+    /// How long it is good for, such as `90d` or `8h`, or `never`.
+    #[arg(long, value_name = "TIME", default_value = "90d")]
+    pub expires: String,
+    /// Make a second one for a name that has one, to change them without a gap.
+    #[arg(long)]
+    pub another: bool,
+    #[command(flatten)]
+    pub place: TokenPlaceArgs,
+}
+
+/// List the tokens: names, roles, and whether they are good.
+#[derive(Debug, Args)]
+pub(crate) struct TokenListArgs {
+    #[command(flatten)]
+    pub place: TokenPlaceArgs,
+}
+
+/// Revoke a token; servers refuse it within seconds.
+#[derive(Debug, Args)]
+pub(crate) struct TokenRevokeArgs {
+    /// The id of one token, or a name, for all of its tokens.
+    pub token: String,
+    #[command(flatten)]
+    pub place: TokenPlaceArgs,
+}
+
+/// Where tokens are kept.
+#[derive(Debug, Args)]
+pub(crate) struct TokenPlaceArgs {
+    /// The file that the server was given by `--auth`; default, or `database`: the registry's own database.
+    #[arg(long, value_name = "FILE")]
+    pub auth: Option<PathBuf>,
+    #[command(flatten)]
+    pub registry: PlaceArgs,
 }

@@ -1,6 +1,7 @@
 //! `mlx config show`: every setting, its value, and where the value comes from.
 
 use toml::{Table, Value};
+use url::Url;
 
 use crate::cli::Globals;
 use crate::cli::config::ConfigShowArgs;
@@ -8,11 +9,11 @@ use crate::error::{Error, Result};
 use crate::outcome::config::{ConfigOutcome, Setting};
 use crate::settings::known::Known;
 use crate::settings::layers::quote;
-use crate::settings::{self, Origin};
+use crate::settings::{self, Origin, RegistrySettings, RegistryTarget, registry};
 
 pub(crate) fn show(globals: &Globals, args: &ConfigShowArgs) -> Result<ConfigOutcome> {
     let project = settings::find_project(globals, &args.set)?;
-    let registry = settings::registry(globals, project.as_ref())?.to_string();
+    let used = RegistrySettings::new(globals, project.as_ref())?;
     let mut rows = Vec::new();
     if let Some(project) = &project {
         let table = Table::try_from(&project.settings)
@@ -38,7 +39,14 @@ pub(crate) fn show(globals: &Globals, args: &ConfigShowArgs) -> Result<ConfigOut
     };
     let settings =
         rows.into_iter().map(|(key, value)| Setting { origin: origin(&key), key, value }).collect();
-    Ok(ConfigOutcome { project: project.map(|project| project.root), registry, settings })
+    let is_remote = matches!(used.target, RegistryTarget::Remote(_));
+    Ok(ConfigOutcome {
+        project: project.map(|project| project.root),
+        registry: used.target.to_string(),
+        login: is_remote.then(|| used.source.to_string()),
+        passed_over: used.passed_over,
+        settings,
+    })
 }
 
 fn flatten(table: &Table, prefix: &str, rows: &mut Vec<(String, Option<String>)>) {
@@ -47,7 +55,19 @@ fn flatten(table: &Table, prefix: &str, rows: &mut Vec<(String, Option<String>)>
         match value {
             Value::Table(inner) if !inner.is_empty() => flatten(inner, &name, rows),
             Value::Table(_) => {}
+            Value::String(text) if name == "registry.url" => {
+                rows.push((name, Some(Value::String(without_password(text)).to_string())));
+            }
             value => rows.push((name, Some(value.to_string()))),
         }
+    }
+}
+
+/// An address may hold a password, which nobody needs to see.
+fn without_password(address: &str) -> String {
+    let Ok(mut url) = Url::parse(address) else { return address.to_owned() };
+    match registry::take_userinfo(&mut url) {
+        Some(_) => url.to_string(),
+        None => address.to_owned(),
     }
 }

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::registry_client;
+use super::{login, registry_client};
+use crate::api::mlx::WhoAmI;
 use crate::cli::Globals;
 use crate::data::DataSettings;
 use crate::error::Error;
 use crate::outcome::doctor::{Check, DoctorOutcome, State};
-use crate::settings::{self, Project, RegistrySettings};
+use crate::settings::registry::Source;
+use crate::settings::{self, Project, RegistrySettings, RegistryTarget, logins};
 use crate::sys::device::Accelerator;
 use crate::sys::{device, machine, memory};
 use crate::ui::size;
@@ -16,7 +18,7 @@ pub(crate) async fn doctor(globals: &Globals) -> DoctorOutcome {
     let mut checks = vec![binary(), processor()];
     checks.extend(devices());
     let project = settings::find_project(globals, &[]);
-    checks.push(registry(globals, project.as_ref().ok().and_then(Option::as_ref)).await);
+    checks.extend(registry(globals, project.as_ref().ok().and_then(Option::as_ref)).await);
     match &project {
         Ok(Some(project)) => checks.extend(project_checks(project)),
         Ok(None) => checks.push(note(
@@ -86,22 +88,64 @@ fn accelerator(found: &Accelerator) -> Check {
     well("devices", format!("{name}: {model}; {total} of memory, {free} free"))
 }
 
-async fn registry(globals: &Globals, project: Option<&Project>) -> Check {
+async fn registry(globals: &Globals, project: Option<&Project>) -> Vec<Check> {
     let settings = match RegistrySettings::new(globals, project) {
         Ok(settings) => settings,
-        Err(error) => return broken("registry", &error),
+        Err(error) => return vec![broken("registry", &error)],
     };
-    let reached = match registry_client::open(&settings).await {
-        Ok(remote) => remote.models().await,
-        Err(error) => Err(error),
+    let is_remote = matches!(settings.target, RegistryTarget::Remote(_));
+    let remote = match registry_client::open(&settings).await {
+        Ok(remote) => remote,
+        Err(error) => {
+            let mut checks = vec![broken("registry", &error)];
+            if is_remote {
+                checks.extend(logins_of(&settings, None));
+            }
+            return checks;
+        }
     };
-    match reached {
+    let reached = match remote.models().await {
         Ok(models) => {
             let plural = if models.len() == 1 { "model" } else { "models" };
             well("registry", format!("{}: {} {plural}", settings.target, models.len()))
         }
         Err(error) => broken("registry", &error),
+    };
+    let mut checks = vec![reached];
+    if is_remote {
+        // A server that isn't ours has no such route, which is no finding.
+        checks.extend(logins_of(&settings, remote.whoami().await.ok()));
     }
+    checks
+}
+
+/// Which of the places that may know a token won, and whom the registry takes its holder for.
+fn logins_of(settings: &RegistrySettings, me: Option<WhoAmI>) -> Vec<Check> {
+    let roles = me.as_ref().and_then(|me| me.roles.as_ref());
+    let roles = roles.map(|roles| roles.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let found = match (&me, roles) {
+        (Some(me), Some(roles)) => {
+            format!("{}: you are {} ({})", settings.source, me.name, roles.join(", "))
+        }
+        (Some(_), None) => format!("{}; this registry asks nobody who they are", settings.source),
+        (None, _) => settings.source.to_string(),
+    };
+    let mut checks = vec![well("login", found)];
+    for other in &settings.passed_over {
+        checks.push(note("login", other.clone(), "mlx login, or set the two of one registry"));
+    }
+    if settings.trust.anybody {
+        checks.push(note("login", login::TRUSTS_ANYBODY.into(), "MLX_CA_BUNDLE=ca.pem"));
+    }
+    if matches!(settings.source, Source::Logins(_)) && logins::is_open_to_others().unwrap_or(false)
+    {
+        checks.push(note(
+            "login",
+            "others may read that file".into(),
+            "mlx login again, which mends it",
+        ));
+    }
+    checks
 }
 
 fn project_checks(project: &Project) -> Vec<Check> {

@@ -11,6 +11,7 @@ mod registry;
 mod doctor;
 mod tour;
 mod gate_check;
+mod login;
 mod models;
 mod promote;
 mod register;
@@ -104,6 +105,8 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Rollback(args) => {
             ui.answer(&rollback::rollback(&RollbackSettings::new(globals, &args)?, ui).await?)
         }
+        Command::Login(args) => ui.answer(&login::login(globals, &args, ui).await?),
+        Command::Logout(args) => ui.answer(&login::logout(globals, &args)?),
         Command::Models(command) => models(globals, command, ui).await,
         Command::Tour(args) => ui.answer(&tour::tour(&args, ui).await?),
         Command::Config(ConfigCommand::Show(args)) => ui.answer(&config::show(globals, &args)?),

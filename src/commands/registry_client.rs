@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::api::mlx::VersionFile;
-use crate::error::{Error, Result, closest};
+use crate::error::{Error, ExitCode, Result, closest};
 use crate::model::Package;
 use crate::registry::{ModelName, ModelReference, VersionNumber};
 use crate::remote::{Credentials, HttpSettings, Remote};
@@ -39,18 +39,53 @@ pub(crate) async fn open_or_make(settings: &RegistrySettings) -> Result<Remote> 
             let router = router(store, Identity::Is(settings.actor.clone()));
             Ok(Remote::in_process(router, settings.target.to_string()))
         }
-        RegistryTarget::Remote(base) => Remote::connect(HttpSettings {
-            base: base.clone(),
-            credentials: match &settings.login {
-                Login::None => Credentials::None,
-                Login::Token(token) => Credentials::Bearer(token.clone()),
-                Login::Password { user, password } => {
-                    Credentials::Basic { user: user.clone(), password: password.clone() }
-                }
-            },
-            timeout: settings.timeout,
-        }),
+        RegistryTarget::Remote(base) => {
+            settings.check_secrecy()?;
+            connect(settings, base, credentials(&settings.login)?)
+        }
     }
+}
+
+/// A server, asked as somebody.
+pub(crate) fn connect(
+    settings: &RegistrySettings,
+    base: &url::Url,
+    credentials: Credentials,
+) -> Result<Remote> {
+    Remote::connect(HttpSettings {
+        base: base.clone(),
+        credentials,
+        timeout: settings.timeout,
+        ca_bundle: settings.trust.bundle.clone(),
+        trust_anybody: settings.trust.anybody,
+    })
+}
+
+/// What to send. A keyring is asked here, and by no command that speaks to nobody.
+fn credentials(login: &Login) -> Result<Credentials> {
+    Ok(match login {
+        Login::None => Credentials::None,
+        Login::Token(token) => Credentials::Bearer(token.clone()),
+        Login::Password { user, password } => {
+            Credentials::Basic { user: user.clone(), password: password.clone() }
+        }
+        Login::Keyring { registry, user } => {
+            let keyring = settings::keyring().ok_or_else(|| "there is none here".to_owned());
+            let secret = keyring.and_then(|keyring| keyring.look_up(registry)).map_err(|why| {
+                Error::new(
+                    ExitCode::NotAllowed,
+                    format!("the keyring has the login for {registry}, and can't be asked: {why}"),
+                )
+                .hint(format!(
+                    "unlock it, or log in again: `mlx login {registry}`; in CI set MLX_REGISTRY_TOKEN"
+                ))
+            })?;
+            match user {
+                Some(user) => Credentials::Basic { user: user.clone(), password: secret },
+                None => Credentials::Bearer(secret),
+            }
+        }
+    })
 }
 
 /// A version of a registered model.

@@ -12,6 +12,10 @@ pub(crate) struct ConfigOutcome {
     pub project: Option<PathBuf>,
     /// The registry that commands would speak to: an address or a folder.
     pub registry: String,
+    /// Where what a remote registry is told of who asks comes from, never what it is.
+    pub login: Option<String>,
+    /// Tokens and passwords that are another registry's, a sentence each.
+    pub passed_over: Vec<String>,
     pub settings: Vec<Setting>,
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct DoctorOutcome {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Check {
-    /// `mlx`, `devices`, `registry`, `project` or `shell`.
+    /// `mlx`, `devices`, `registry`, `login`, `project` or `shell`.
     pub area: &'static str,
     pub state: State,
     pub finding: String,

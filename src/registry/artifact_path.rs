@@ -51,21 +51,84 @@ impl FromStr for ArtifactPath {
                 if part.is_empty() {
                     return bad("it has an empty part");
                 }
-                if part.trim_matches([' ', '.']).is_empty() {
-                    return bad("it has a part of dots alone");
-                }
                 // A colon is a drive or a stream on Windows, and a scheme elsewhere.
                 if part.contains(['\\', ':']) || part.chars().any(char::is_control) {
                     return bad("it has a backslash, a colon or a control character");
                 }
             }
-            let next = percent_encoding::percent_decode_str(&decoded).decode_utf8_lossy();
+            if lookalikes_resolved(&decoded).split(['/', '\\']).any(is_dots) {
+                return bad("it has a part of dots alone");
+            }
+            let Some(next) = decode(&decoded) else {
+                return bad("it has a character in more bytes than it needs");
+            };
             if next == decoded {
                 return Ok(Self(path.to_owned()));
             }
-            decoded = next.into_owned();
+            decoded = next;
         }
     }
+}
+
+/// A folder above, or the folder itself, to some system: Windows drops blanks and dots at the end
+/// of a name, and some servers drop what follows a semicolon.
+fn is_dots(part: &str) -> bool {
+    let (name, parameters) = part.split_once(';').map_or((part, ""), |(name, rest)| (name, rest));
+    let dots = name.trim_matches([' ', '.']).is_empty();
+    dots && (!name.is_empty() || parameters.is_empty())
+}
+
+/// The text with what some systems take for dots and slashes written as those (by the
+/// compatibility forms of Unicode, or Windows's best fit).
+fn lookalikes_resolved(text: &str) -> String {
+    let mut resolved = String::with_capacity(text.len());
+    for letter in text.chars() {
+        resolved.push_str(match letter {
+            '\u{2024}' | '\u{fe52}' | '\u{ff0e}' | '\u{3002}' | '\u{ff61}' => ".",
+            '\u{2025}' => "..",
+            '\u{2026}' => "...",
+            '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff0f}' => "/",
+            '\u{2216}' | '\u{29f5}' | '\u{29f9}' | '\u{fe68}' | '\u{ff3c}' => "\\",
+            other => {
+                resolved.push(other);
+                continue;
+            }
+        });
+    }
+    resolved
+}
+
+/// One more decoding of `%2e` and of `%u002e`, as somebody on the way may do. None: it comes to
+/// overlong UTF-8, which a lenient decoder would read as other characters.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        rest = &rest[at..];
+        let hex = |from: usize, to: usize| {
+            let digits = rest.get(from..to)?;
+            let all = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            all.then(|| u32::from_str_radix(digits, 16).ok())?
+        };
+        let wide = rest[1..].starts_with(['u', 'U']).then(|| hex(2, 6).and_then(char::from_u32));
+        let taken = if let Some(letter) = wide.flatten() {
+            bytes.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            6
+        } else if let Some(byte) = hex(1, 3) {
+            bytes.push(byte as u8);
+            3
+        } else {
+            bytes.push(b'%');
+            1
+        };
+        rest = &rest[taken..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    let overlong = bytes.windows(2).any(|pair| {
+        matches!((pair[0], pair[1]), (0xc0 | 0xc1, _) | (0xe0, 0x80..=0x9f) | (0xf0, 0x80..=0x8f))
+    });
+    (!overlong).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 impl fmt::Display for ArtifactPath {
@@ -107,6 +170,22 @@ mod tests {
             ".. /x",
             "a/. /b",
             "/",
+            "%25252e%25252e%25252fx",
+            "%25c0%25ae%25c0%25ae/x",
+            "%c0%ae%c0%ae/x",
+            "%e0%80%ae%e0%80%ae/x",
+            "%f0%80%80%ae/x",
+            "\u{ff0e}\u{ff0e}/x",
+            "a/\u{2025}/x",
+            "a/\u{2026}",
+            "..\u{2215}x",
+            "a\u{ff3c}..\u{ff3c}x",
+            "%ef%bc%8e%ef%bc%8e/x",
+            "%u002e%u002e/x",
+            "%U002E./x",
+            "a/..;/x",
+            "..;jsessionid=1/x",
+            "..%3b/x",
         ] {
             assert!(text.parse::<ArtifactPath>().is_err(), "{text:?}");
         }
@@ -114,9 +193,20 @@ mod tests {
 
     #[test]
     fn honest_paths_pass() {
-        for text in
-            ["", "a", "1/3f/artifacts/model/MLmodel", "a b/c.d", ".hidden", "50%/x", "ü/%C3"]
-        {
+        for text in [
+            "",
+            "a",
+            "1/3f/artifacts/model/MLmodel",
+            "a b/c.d",
+            ".hidden",
+            "50%/x",
+            "ü/%C3",
+            "100%u/x",
+            "%u12",
+            "说明：v2…/1／2",
+            ";x/a;b",
+            "..a/a..b",
+        ] {
             assert_eq!(text.parse::<ArtifactPath>().map(|path| path.0).ok().as_deref(), Some(text));
         }
         assert_eq!("a/b/".parse::<ArtifactPath>().unwrap().as_str(), "a/b");

@@ -1,5 +1,6 @@
 //! The rules of models, versions, environments and their history. Pure: no disk, no network, no clock.
 
+pub(crate) mod access;
 pub(crate) mod artifact_path;
 pub(crate) mod event;
 pub(crate) mod gate;

@@ -88,7 +88,9 @@ impl Refusal {
                 ExitCode::NotAllowed,
                 format!("registry {address} does not know you: {said}"),
             )
-            .hint("set MLX_REGISTRY_TOKEN to a token of that registry"),
+            .hint(format!(
+                "log in: `mlx login {address}`, or set MLX_REGISTRY_TOKEN; `mlx doctor` says what is sent"
+            )),
             403 => Error::new(
                 ExitCode::NotAllowed,
                 format!("registry {address} does not allow this: {said}"),

@@ -3,6 +3,7 @@
 //! A method of [`Remote`] is a path, a request and a reply, grouped by what it speaks of; beneath
 //! them `request` is the one road that every call takes (retries, errors) and `transport` how it travels.
 
+mod access;
 mod artifacts;
 mod download;
 mod failure;
@@ -10,6 +11,7 @@ mod lifecycle;
 mod models;
 mod request;
 mod runs;
+mod tls;
 mod transport;
 
 pub(crate) use models::VersionRecord;

@@ -13,6 +13,7 @@ use tokio_util::io::ReaderStream;
 use tower::ServiceExt;
 use url::Url;
 
+use super::tls;
 use crate::api::mlflow::DIGEST_HEADER;
 use crate::error::{Error, Result};
 use crate::sys::secret::Secret;
@@ -36,6 +37,10 @@ pub(crate) struct HttpSettings {
     pub credentials: Credentials,
     /// How long the server may be silent.
     pub timeout: Duration,
+    /// A file of certificates, in PEM, that count beside the system's.
+    pub ca_bundle: Option<PathBuf>,
+    /// Take any certificate for good.
+    pub trust_anybody: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -94,11 +99,15 @@ impl Transport {
             // Another part of the process may have installed it already, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let HttpSettings { base, credentials, timeout } = settings;
+        let HttpSettings { base, credentials, timeout, ca_bundle, trust_anybody } = settings;
         let mut client = reqwest::Client::builder();
         if base.scheme() == "http" {
             // Certificates are for https; without this a machine that has none could not speak http.
             client = client.tls_certs_only(std::iter::empty());
+        } else if trust_anybody {
+            client = client.tls_danger_accept_invalid_certs(true);
+        } else if let Some(bundle) = &ca_bundle {
+            client = tls::trust(client, bundle)?;
         }
         let client = client
             .user_agent(concat!("mlx/", env!("CARGO_PKG_VERSION")))
@@ -108,7 +117,9 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| {
-                Error::user(format!("cannot make an HTTP client: {}", chain(&error)))
+                Error::user(format!("cannot make an HTTP client: {}", chain(&error))).hint(
+                    "https needs certificates to trust: install `ca-certificates`, or name a file: `MLX_CA_BUNDLE=ca.pem`",
+                )
             })?;
         Ok(Self::Http(Http { client, base, credentials }))
     }
@@ -147,7 +158,9 @@ impl Http {
                 .body(reqwest::Body::wrap_stream(open(path).await?)),
         };
         let response = request.send().await.map_err(|error| {
-            if error.is_connect() {
+            if let Some(distrust) = tls::distrust(&error, self.base.as_str()) {
+                Fault::Ours(distrust)
+            } else if error.is_connect() {
                 Fault::NotSent(chain(&error))
             } else if error.is_timeout() {
                 Fault::Lost("no answer in time".into())

@@ -12,6 +12,14 @@ pub(crate) const DATABASE_URL: &str = "MLX_DATABASE_URL";
 pub(crate) const ARTIFACTS_URL: &str = "MLX_ARTIFACTS_URL";
 /// A token that the remote registry knows us by.
 pub(crate) const REGISTRY_TOKEN: &str = "MLX_REGISTRY_TOKEN";
+/// A file that holds that token, as secrets are mounted.
+pub(crate) const REGISTRY_TOKEN_FILE: &str = "MLX_REGISTRY_TOKEN_FILE";
+/// `1` lets a token or password go over plain http to another machine.
+pub(crate) const REGISTRY_PLAIN_HTTP: &str = "MLX_REGISTRY_PLAIN_HTTP";
+/// Certificates in PEM to trust beside the system's.
+pub(crate) const CA_BUNDLE: &str = "MLX_CA_BUNDLE";
+/// `0` keeps what `mlx login` is told in a file, whatever keyring there is.
+pub(crate) const KEYRING: &str = "MLX_KEYRING";
 /// How long a remote registry may be silent, such as `10s`.
 pub(crate) const REGISTRY_TIMEOUT: &str = "MLX_REGISTRY_TIMEOUT";
 /// The user's configuration file.
@@ -39,6 +47,10 @@ pub(crate) const MLFLOW_TRACKING_URI: &str = "MLFLOW_TRACKING_URI";
 pub(crate) const MLFLOW_TRACKING_TOKEN: &str = "MLFLOW_TRACKING_TOKEN";
 pub(crate) const MLFLOW_TRACKING_USERNAME: &str = "MLFLOW_TRACKING_USERNAME";
 pub(crate) const MLFLOW_TRACKING_PASSWORD: &str = "MLFLOW_TRACKING_PASSWORD";
+/// MLflow's words on certificates, for the server of `MLFLOW_TRACKING_URI`: a file to trust, and
+/// `true` to trust anybody.
+pub(crate) const MLFLOW_TRACKING_SERVER_CERT_PATH: &str = "MLFLOW_TRACKING_SERVER_CERT_PATH";
+pub(crate) const MLFLOW_TRACKING_INSECURE_TLS: &str = "MLFLOW_TRACKING_INSECURE_TLS";
 /// No colour (<https://no-color.org>).
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 /// The kind of terminal; `dumb` shows no colour.
@@ -48,6 +60,9 @@ pub(crate) const CI: &str = "CI";
 
 /// Where programs are found.
 pub(crate) const PATH: &str = "PATH";
+/// Where a session's bus is, by which Linux speaks with keyrings.
+pub(crate) const DBUS_SESSION_BUS_ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
+pub(crate) const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 /// Set by a shell that asks for completions.
 pub(crate) const COMPLETE: &str = "COMPLETE";
 
@@ -58,6 +73,10 @@ pub(crate) const OURS: &[&str] = &[
     DATABASE_URL,
     ARTIFACTS_URL,
     REGISTRY_TOKEN,
+    REGISTRY_TOKEN_FILE,
+    REGISTRY_PLAIN_HTTP,
+    CA_BUNDLE,
+    KEYRING,
     REGISTRY_TIMEOUT,
     CONFIG,
     CACHE,
@@ -84,6 +103,7 @@ pub(crate) const DEVELOPMENT: &[&str] = &[
     "MLX_BENCH_PEER_MLFLOW",
     "MLX_BENCH_PYTHON",
     "MLX_KILLS",
+    "MLX_MLFLOW3_PYTHON",
     "MLX_ONNX_PYTHON",
     "MLX_BENCH_ROUNDS",
     "MLX_BENCH_SECONDS",

@@ -8,17 +8,20 @@ pub(crate) mod eval;
 pub(crate) mod predict;
 pub(crate) mod known;
 pub(crate) mod layers;
+pub(crate) mod logins;
 pub(crate) mod new;
 pub(crate) mod project;
 pub(crate) mod promote;
 pub(crate) mod register;
 pub(crate) mod registry;
 pub(crate) mod rollback;
+pub(crate) mod serve;
 pub(crate) mod train;
 pub(crate) mod variables;
 mod wrong;
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -27,6 +30,7 @@ use serde::Deserialize;
 use crate::cli::Globals;
 use crate::data::{Cache, Means};
 use crate::error::{Error, Result};
+use crate::sys::keyring::Keyring;
 use crate::sys::{folders, memory};
 use crate::ui::UiSettings;
 
@@ -153,6 +157,19 @@ pub(crate) fn working_folder(globals: &Globals) -> Result<PathBuf> {
         .hint("`-C` names a folder that exists, from where you are"))
 }
 
+/// The keyring to keep logins in, where there may be one and nobody said not to use it.
+pub(crate) fn keyring() -> Option<Keyring> {
+    if env::text(env::KEYRING).as_deref() == Some("0") {
+        return None;
+    }
+    // Without a session's bus there is nobody to ask, and finding that out takes time.
+    let there_may_be = cfg!(any(target_os = "macos", target_os = "windows"))
+        || env::text(env::DBUS_SESSION_BUS_ADDRESS).is_some()
+        || env::path(env::XDG_RUNTIME_DIR).is_some_and(|folder| folder.join("bus").exists());
+    let attended = std::io::stdin().is_terminal() && env::text(env::CI).is_none();
+    there_may_be.then(|| Keyring::new(attended))
+}
+
 pub(crate) fn ui(globals: &Globals) -> UiSettings {
     let dumb = env::text(env::TERM).as_deref() == Some("dumb");
     UiSettings {
@@ -177,7 +194,11 @@ impl std::fmt::Display for RegistryTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Embedded(folder) => write!(f, "{} (embedded)", folder.display()),
-            Self::Remote(url) => write!(f, "{url}"),
+            Self::Remote(url) => {
+                let mut bare = url.clone();
+                let _ = registry::take_userinfo(&mut bare);
+                write!(f, "{bare}")
+            }
         }
     }
 }

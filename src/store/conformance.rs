@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::stream;
 
 use super::*;
+use crate::registry::access::{Token, TokenRecord};
 use crate::registry::{ArtifactPath, Event, EventKind, ModelName, VersionNumber};
 
 /// A store, and what keeps it alive.
@@ -122,6 +123,7 @@ conformance! {
     a_long_log_comes_in_pages,
     searches_find_and_page,
     a_sound_store_verifies,
+    tokens_are_kept_and_revoked,
 }
 
 async fn put(store: &Store, path: &str, content: &[u8]) -> Object {
@@ -607,6 +609,31 @@ mod checks {
         let query = Query { limit: 1, offset: 1, ..Query::default() };
         let second = store.search_models(&query).await.unwrap();
         assert_eq!((second.items[0].name.as_str(), second.next_offset), ("fraud", None));
+    }
+
+    pub(super) async fn tokens_are_kept_and_revoked(store: &Store) {
+        let tokens = Tokens::in_database(store.clone());
+        let record = |number: u8, name: &str, expires_ms| {
+            let token = Token::new([number; 8], [number; 32]);
+            TokenRecord {
+                id: token.id().to_owned(),
+                name: name.parse().unwrap(),
+                roles: vec!["writer".parse().unwrap(), "promoter:staging:a-*".parse().unwrap()],
+                digest: token.digest(),
+                created_ms: i64::from(number),
+                expires_ms,
+                revoked_ms: None,
+            }
+        };
+        let (one, two) = (record(1, "ci", None), record(2, "anna", Some(1_900_000_000_123)));
+        for record in [&one, &two] {
+            tokens.add(record, false, 10).await.unwrap();
+        }
+        assert!(tokens.add(&record(3, "ci", None), false, 10).await.is_err());
+        assert_eq!(tokens.all().await.unwrap(), [one, two.clone()]);
+        assert_eq!(tokens.find(&two.id).await.unwrap().as_deref(), Some(&two));
+        assert_eq!(tokens.revoke("anna", 20).await.unwrap().len(), 1);
+        assert_eq!(tokens.all().await.unwrap()[1].revoked_ms, Some(20));
     }
 
     pub(super) async fn a_sound_store_verifies(store: &Store) {

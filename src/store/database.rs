@@ -11,8 +11,12 @@ use super::{Failure, postgres, sqlite};
 use crate::error::Result;
 
 /// Format N is what the first N of these make.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// How often a transaction is begun again whose connection turns out to be cut. After a restart of
 /// the server every idle connection of the pool is.

@@ -100,6 +100,7 @@ pub(super) enum Scope<'a> {
     LoggedModel(&'a str),
     Model(&'a ModelName),
     Artifacts,
+    Tokens,
 }
 
 impl fmt::Display for Scope<'_> {
@@ -110,6 +111,7 @@ impl fmt::Display for Scope<'_> {
             Self::LoggedModel(id) => write!(f, "logged model {id}"),
             Self::Model(name) => write!(f, "model {name}"),
             Self::Artifacts => f.write_str("artifacts"),
+            Self::Tokens => f.write_str("tokens"),
         }
     }
 }

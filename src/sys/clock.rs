@@ -42,6 +42,21 @@ pub(crate) fn parse_time(text: &str) -> Result<i64> {
     })
 }
 
+/// `2026-11-23T21:15:40.123Z`.
+pub(crate) fn rfc3339(timestamp_ms: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(timestamp_ms).map_or_else(
+        || timestamp_ms.to_string(),
+        |time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+    )
+}
+
+/// The milliseconds since 1970 of what [`rfc3339`] wrote, or anybody else by that standard.
+pub(crate) fn parse_rfc3339(text: &str) -> Result<i64> {
+    chrono::DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_millis()).map_err(|_| {
+        Error::user(format!("`{text}` is not a time")).hint("write it like `2026-11-23T21:15:40Z`")
+    })
+}
+
 /// A duration such as `90s`, `10m`, `2h`, `30d`, or `1h30m`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration> {
     let bad = || {

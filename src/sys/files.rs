@@ -15,6 +15,14 @@ pub(crate) fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     file.finish()
 }
 
+/// As [`write_atomic`], for what its owner alone may read.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = Pending::create(path)?;
+    file.private = true;
+    file.write_all(content).map_err(|error| Error::io("write", path, &error))?;
+    file.finish()
+}
+
 /// How the names of files begin that are not finished: what a killed process leaves is known by it.
 pub(crate) const PENDING: &str = ".mlx-";
 
@@ -22,6 +30,8 @@ pub(crate) const PENDING: &str = ".mlx-";
 pub(crate) struct Pending {
     file: tempfile::NamedTempFile,
     path: PathBuf,
+    /// Whether it stays as `tempfile` makes it: readable and writable by its owner alone.
+    private: bool,
 }
 
 impl Pending {
@@ -30,7 +40,7 @@ impl Pending {
         let file = fs::create_dir_all(folder)
             .and_then(|()| tempfile::Builder::new().prefix(PENDING).tempfile_in(folder))
             .map_err(|error| Error::io("write", path, &error))?;
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self { file, path: path.to_owned(), private: false })
     }
 
     pub(crate) fn finish(self) -> Result<()> {
@@ -40,10 +50,12 @@ impl Pending {
 
     /// The same, without waiting for the disk: for what is checked whenever it is read, and can be made again.
     pub(crate) fn finish_unsynced(self) -> Result<()> {
-        let Self { file, path } = self;
+        let Self { file, path, private } = self;
         let attempt = || -> std::io::Result<()> {
             // `tempfile` makes files that only their owner reads; an artefact is as readable as any other file.
-            readable_by_all(file.as_file())?;
+            if !private {
+                readable_by_all(file.as_file())?;
+            }
             file.persist(&path).map_err(|error| error.error)?;
             sync_folder(folder_of(&path))
         };

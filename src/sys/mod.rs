@@ -5,6 +5,7 @@ pub(crate) mod device;
 pub(crate) mod files;
 pub(crate) mod folders;
 pub(crate) mod git;
+pub(crate) mod keyring;
 pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod positional;

@@ -12,7 +12,14 @@ impl Text for ConfigOutcome {
             Some(folder) => _ = writeln!(page, "project   {}", folder.display()),
             None => page.push_str("project   none here\n"),
         }
-        let _ = writeln!(page, "registry  {}\n", self.registry);
+        let _ = writeln!(page, "registry  {}", self.registry);
+        if let Some(login) = &self.login {
+            let _ = writeln!(page, "login     {login}");
+        }
+        for other in &self.passed_over {
+            let _ = writeln!(page, "          {other}");
+        }
+        page.push('\n');
         let mut table = Table::new(["key", "value", "origin"]);
         for setting in &self.settings {
             let value = setting.value.as_deref().unwrap_or("–");

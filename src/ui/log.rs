@@ -1,23 +1,29 @@
-//! What `tracing` says, on stderr: requests with `-v`, everything of ours with `-vv`.
+//! What `tracing` says, on stderr: changes and refusals as they are, every request with `-v`, and
+//! with `-vv` all that we and the libraries beneath have to say.
 
-use tracing_subscriber::fmt;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{fmt, registry};
 
 use super::Ui;
 
 impl Ui {
     /// From here on, log what the flags ask for. Failures are logged even under `-q`.
     pub(crate) fn start_log(&self) {
-        let level = match (self.quiet, self.verbose) {
-            (true, _) | (_, 0) => tracing::Level::ERROR,
-            (_, 1) => tracing::Level::INFO,
-            _ => tracing::Level::DEBUG,
+        let ours = |level| Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
+        let told = match (self.quiet, self.verbose) {
+            (true, _) => ours(LevelFilter::ERROR),
+            (_, 0) => ours(LevelFilter::INFO),
+            (_, 1) => ours(LevelFilter::DEBUG),
+            _ => Targets::new().with_default(LevelFilter::TRACE),
         };
-        // A log that somebody set already stays.
-        let _ = fmt()
-            .with_max_level(level)
+        let lines = fmt::layer()
             .with_target(false)
             .with_ansi(self.error_style.colour)
-            .with_writer(std::io::stderr)
-            .try_init();
+            .with_writer(std::io::stderr);
+        // A log that somebody set already stays.
+        let _ = registry().with(lines).with(told).try_init();
     }
 }

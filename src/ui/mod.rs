@@ -7,6 +7,7 @@ mod data_check;
 mod curve;
 mod live;
 mod log;
+mod login;
 pub(crate) mod eval;
 pub(crate) mod predict;
 mod new;
@@ -18,7 +19,8 @@ pub(crate) mod promote;
 pub(crate) mod register;
 mod registry;
 pub(crate) mod table;
-pub(crate) mod tour;
+pub(crate) mod token;
+mod tour;
 mod runs;
 pub(crate) mod train;
 

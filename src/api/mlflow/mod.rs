@@ -35,6 +35,8 @@ pub(crate) mod code {
     pub(crate) const INVALID_STATE: &str = "INVALID_STATE";
     pub(crate) const UNAVAILABLE: &str = "TEMPORARILY_UNAVAILABLE";
     pub(crate) const NO_SUCH_ENDPOINT: &str = "ENDPOINT_NOT_FOUND";
+    pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+    pub(crate) const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
     pub(crate) const INTERNAL: &str = "INTERNAL_ERROR";
 }
 
@@ -70,4 +72,7 @@ pub(crate) struct ServerInfo {
     pub mlx_api: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mlx_version: Option<String>,
+    /// Whether a server that is ours wants a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mlx_auth: Option<bool>,
 }

@@ -4,6 +4,7 @@ mod copies;
 mod import;
 mod serve;
 mod status;
+mod token;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use crate::cli::Globals;
 use crate::cli::registry::{PlaceArgs, RegistryCommand};
 use crate::error::{Error, ExitCode, Result};
 use crate::settings::registry::RegistrySettings;
+use crate::settings::serve::ServeSettings;
 use crate::settings::{self, RegistryTarget, env};
 use crate::store::{ImportSource, Place};
 use crate::sys::folders;
@@ -25,8 +27,9 @@ pub(crate) async fn registry(
     match command {
         RegistryCommand::Serve(args) => {
             let place = place(globals, &args.place)?;
-            serve::serve((args.host, args.port).into(), place, ui).await
+            serve::serve(ServeSettings::new(globals, &args)?, place, ui).await
         }
+        RegistryCommand::Token(command) => token::token(globals, command, ui).await,
         RegistryCommand::Status(_) => ui.answer(&status::status(&in_use(globals)?).await?),
         RegistryCommand::Verify(args) => ui.answer(&if is_said(&args.place) {
             verify::verify_place(&place(globals, &args.place)?).await?

@@ -14,19 +14,22 @@ pub(super) async fn status(settings: &RegistrySettings) -> Result<StatusOutcome>
         let yet_to_come = !Store::is_in(folder) && *folder == settings::embedded_folder()?;
         let models = if yet_to_come { None } else { Some(count(settings).await?) };
         let version = Some(env!("CARGO_PKG_VERSION").to_owned());
-        return Ok(outcome(Kind::Embedded, place, version, models));
+        return Ok(outcome(Kind::Embedded, true, place, version, models));
     }
     let info = registry_client::open(settings).await?.server_info().await?;
     let kind = if info.mlx_api.is_some() { Kind::Mlx } else { Kind::Mlflow };
-    Ok(outcome(kind, place, info.mlx_version, Some(count(settings).await?)))
+    let known = info.mlx_auth == Some(true);
+    Ok(outcome(kind, known, place, info.mlx_version, Some(count(settings).await?)))
 }
 
 async fn count(settings: &RegistrySettings) -> Result<u64> {
     Ok(registry_client::open(settings).await?.models().await?.len() as u64)
 }
 
+/// `known`: whether the registry finds out for itself who asks.
 fn outcome(
     kind: Kind,
+    known: bool,
     place: String,
     mlx_version: Option<String>,
     models: Option<u64>,
@@ -38,7 +41,7 @@ fn outcome(
         Promise { what: "of two moves at once one wins, and the other is told", kept: ours },
         Promise { what: "every move is in a history that shows tampering", kept: ours },
         Promise { what: "what is live can't be deleted", kept: ours },
-        Promise { what: "who moved is known, not claimed", kept: kind == Kind::Embedded },
+        Promise { what: "who moved is known, not claimed", kept: known },
     ];
     StatusOutcome { kind, place, mlx_version, models, promises }
 }

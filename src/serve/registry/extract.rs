@@ -1,5 +1,7 @@
 //! Requests into shapes. What cannot be read is answered in MLflow's words, not the framework's.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -14,6 +16,9 @@ pub(super) struct Body<T>(pub T);
 /// A query. A key that is repeated, such as `order_by`, is a list.
 pub(super) struct Params<T>(pub T);
 
+/// How long a body of JSON may take to arrive.
+const BODY_TIME: Duration = Duration::from_mins(1);
+
 /// The keys that are lists even when they come once.
 const LISTS: &[&str] = &["order_by", "experiment_ids", "stages"];
 
@@ -21,8 +26,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state)
+        let bytes = tokio::time::timeout(BODY_TIME, Bytes::from_request(request, state))
             .await
+            .map_err(|_| ApiError::invalid("the request did not arrive within a minute"))?
             .map_err(|error| ApiError::invalid(format!("cannot read the request: {error}")))?;
         let json: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         serde_json::from_slice(json).map(Self).map_err(|error| {

@@ -1,7 +1,7 @@
 //! A failure as the wire says it: MLflow's codes, statuses and body.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use crate::api::mlflow::{ErrorBody, code};
@@ -30,6 +30,21 @@ impl ApiError {
 
     pub(super) fn no_such_endpoint(message: impl Into<String>) -> Self {
         Self::refused(StatusCode::NOT_FOUND, code::NO_SUCH_ENDPOINT, message)
+    }
+
+    /// The answer of a route that is not there.
+    pub(super) fn no_endpoint(method: &Method, uri: &Uri) -> Self {
+        Self::no_such_endpoint(format!("no endpoint answers {method} {}", uri.path()))
+    }
+
+    /// Nobody knows who asks.
+    pub(super) fn unauthenticated(message: impl Into<String>) -> Self {
+        Self::refused(StatusCode::UNAUTHORIZED, code::UNAUTHENTICATED, message)
+    }
+
+    /// It is known who asks, and they may not.
+    pub(super) fn forbidden(message: impl Into<String>) -> Self {
+        Self::refused(StatusCode::FORBIDDEN, code::PERMISSION_DENIED, message)
     }
 
     fn refused(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 use super::App;
+use super::access::Caller;
 use super::extract::{Body, Params, required};
 use super::failure::{Answer, ApiError};
 use super::models::{known_name, version_number};
@@ -14,6 +15,7 @@ use crate::api::mlx::{
     YankReply, YankRequest,
 };
 use crate::error::Error;
+use crate::registry::access::Need;
 use crate::registry::{EnvironmentName, EventKind, history};
 use crate::store::{Expect, Move, Part, Yank};
 use crate::sys::clock;
@@ -33,19 +35,22 @@ pub(super) fn routes() -> Router<App> {
 
 async fn make_move(
     State(app): State<App>,
+    caller: Caller,
     Path(name): Path<String>,
     Body(request): Body<MoveRequest>,
 ) -> Answer<MoveReply> {
     if !matches!(request.kind, EventKind::Promote | EventKind::Rollback) {
         return Err(ApiError::invalid("a move is a `promote` or a `rollback`"));
     }
+    let model = known_name(&name)?;
+    caller.require(Need::Move { environment: &request.environment, model: &model })?;
     let wanted = Move {
-        model: known_name(&name)?,
+        model,
         environment: request.environment,
         kind: request.kind,
         to: Some(request.to),
         expect: Expect::Exactly(request.expect),
-        actor: app.identity.actor(request.actor.as_deref()),
+        actor: caller.actor(request.actor.as_deref()),
         reason: request.reason,
         evidence: request.evidence,
         operation_id: required("operation_id", &request.operation_id)?.to_owned(),
@@ -139,6 +144,7 @@ async fn standings(
 
 async fn yank(
     State(app): State<App>,
+    caller: Caller,
     Path((name, version)): Path<(String, String)>,
     Body(request): Body<YankRequest>,
 ) -> Answer<YankReply> {
@@ -146,7 +152,7 @@ async fn yank(
         model: known_name(&name)?,
         version: version_number(&version)?,
         kind: if request.yank { EventKind::Yank } else { EventKind::Unyank },
-        actor: app.identity.actor(request.actor.as_deref()),
+        actor: caller.actor(request.actor.as_deref()),
         reason: request.reason,
         operation_id: required("operation_id", &request.operation_id)?.to_owned(),
     };

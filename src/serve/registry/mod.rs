@@ -3,7 +3,9 @@
 //! A handler reads its request, asks the store and answers a shape of `api`. Whatever goes wrong,
 //! unknown routes included, is answered with MLflow's error body.
 
+mod access;
 mod artifacts;
+mod audit;
 mod experiments;
 mod extract;
 mod failure;
@@ -17,6 +19,7 @@ mod runs;
 mod source;
 mod versions;
 mod watch;
+mod whoami;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -27,28 +30,10 @@ use crate::api::mlflow::KeyValue;
 use crate::store::{Pairs, Store};
 use failure::ApiError;
 
+pub(crate) use access::{Hosts, Identity};
+
 /// The largest JSON body: MLflow's limit on a batch is 1 MB, and evidence is smaller still.
 const BODY_LIMIT_BYTES: usize = 16 << 20;
-
-/// How the router knows who asks.
-#[derive(Clone, Debug)]
-pub(crate) enum Identity {
-    /// Always this one: the operating system's user of the embedded registry.
-    Is(String),
-    /// Whoever the request says; until access control comes.
-    Claimed,
-}
-
-impl Identity {
-    /// The actor of a request that says it is from `claimed`.
-    fn actor(&self, claimed: Option<&str>) -> String {
-        match (self, claimed.map(str::trim)) {
-            (Self::Is(user), _) => user.clone(),
-            (Self::Claimed, Some(claimed)) if !claimed.is_empty() => claimed.to_owned(),
-            (Self::Claimed, _) => "anonymous".to_owned(),
-        }
-    }
-}
 
 /// What every handler can reach.
 #[derive(Clone, Debug)]
@@ -70,7 +55,7 @@ pub(crate) fn router(store: Store, identity: Identity) -> Router {
     Router::new()
         .nest("/api/2.0/mlflow", mlflow)
         .nest("/api/2.0/mlflow-artifacts", artifacts::routes())
-        .nest("/api/mlx/1", lifecycle::routes())
+        .nest("/api/mlx/1", lifecycle::routes().merge(whoami::routes()))
         .merge(probes::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
@@ -80,7 +65,7 @@ pub(crate) fn router(store: Store, identity: Identity) -> Router {
 }
 
 async fn no_route(method: Method, uri: Uri) -> ApiError {
-    ApiError::no_such_endpoint(format!("no endpoint answers {method} {}", uri.path()))
+    ApiError::no_endpoint(&method, &uri)
 }
 
 fn key_values(pairs: Pairs) -> Vec<KeyValue> {

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 
+use super::access::Caller;
 use super::extract::{Body, Params, required};
 use super::failure::{Answer, ApiError};
 use super::query::{Limits, query, token};
@@ -15,6 +16,7 @@ use crate::api::mlflow::{
     ModelVersions, RegisteredModel, RegisteredModelName, RegisteredModelReply, RegisteredModels,
     SearchModels, UpdateRegisteredModel,
 };
+use crate::registry::access::Need;
 use crate::registry::{EnvironmentName, EventKind, ModelName, VersionNumber};
 use crate::store::{Expect, ModelRow, Move};
 use crate::sys::random;
@@ -131,25 +133,35 @@ async fn show_alias(
     Ok(Json(ModelVersionReply { model_version }))
 }
 
-async fn set_alias(State(app): State<App>, Body(request): Body<AliasRequest>) -> Answer<Empty> {
+async fn set_alias(
+    State(app): State<App>,
+    caller: Caller,
+    Body(request): Body<AliasRequest>,
+) -> Answer<Empty> {
     let version = version_number(request.version.as_deref().unwrap_or_default())?;
     let environment: EnvironmentName = required("alias", &request.alias)?.parse()?;
     let name = known_name(&request.name)?;
-    app.store.apply(&plain_move(&app, name, environment, Some(version))).await?;
+    caller.require(Need::Move { environment: &environment, model: &name })?;
+    app.store.apply(&plain_move(&caller, name, environment, Some(version))).await?;
     Ok(Json(Empty {}))
 }
 
 /// Removing an alias that is not there is no error: it is gone, as was asked.
-async fn delete_alias(State(app): State<App>, Body(request): Body<AliasRequest>) -> Answer<Empty> {
+async fn delete_alias(
+    State(app): State<App>,
+    caller: Caller,
+    Body(request): Body<AliasRequest>,
+) -> Answer<Empty> {
     let name = known_name(&request.name)?;
     if let Ok(environment) = request.alias.parse() {
-        app.store.apply(&plain_move(&app, name, environment, None)).await?;
+        caller.require(Need::Move { environment: &environment, model: &name })?;
+        app.store.apply(&plain_move(&caller, name, environment, None)).await?;
     }
     Ok(Json(Empty {}))
 }
 
 fn plain_move(
-    app: &App,
+    caller: &Caller,
     model: ModelName,
     environment: EnvironmentName,
     to: Option<VersionNumber>,
@@ -160,7 +172,7 @@ fn plain_move(
         kind: if to.is_some() { EventKind::AliasSet } else { EventKind::AliasRemoved },
         to,
         expect: Expect::Anything,
-        actor: app.identity.actor(None),
+        actor: caller.actor(None),
         reason: None,
         evidence: None,
         operation_id: random::hex_id(16),

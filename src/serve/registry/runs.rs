@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
+use super::access::Caller;
 use super::experiments::experiment_id;
 use super::extract::{Body, Params, required};
 use super::failure::{Answer, ApiError};
@@ -46,7 +47,11 @@ pub(super) fn routes() -> Router<App> {
         .route("/metrics/get-history", get(history))
 }
 
-async fn create(State(app): State<App>, Body(request): Body<CreateRun>) -> Answer<RunReply> {
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Body(request): Body<CreateRun>,
+) -> Answer<RunReply> {
     let experiment = match request.experiment_id.as_str() {
         "" => 0,
         text => experiment_id(text)?,
@@ -67,7 +72,7 @@ async fn create(State(app): State<App>, Body(request): Body<CreateRun>) -> Answe
         id: id.parse()?,
         experiment_id: experiment,
         name,
-        user: app.identity.actor(claimed.as_deref()),
+        user: caller.actor(claimed.as_deref()),
         start_ms: request.start_time.unwrap_or_else(clock::now_ms),
         tags,
     };

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 
+use super::access::Caller;
 use super::extract::{Body, Params, required};
 use super::failure::Answer;
 use super::models::{known_name, version_number};
@@ -32,6 +33,7 @@ pub(super) fn routes() -> Router<App> {
 
 async fn create(
     State(app): State<App>,
+    caller: Caller,
     Body(request): Body<CreateModelVersion>,
 ) -> Answer<ModelVersionReply> {
     let name = known_name(&request.name)?;
@@ -50,7 +52,7 @@ async fn create(
         run_id,
         model_id: request.model_id.unwrap_or_default(),
         run_link: request.run_link.unwrap_or_default(),
-        user: app.identity.actor(claimed.as_deref()),
+        user: caller.actor(claimed.as_deref()),
         description: request.description.unwrap_or_default(),
         tags: pairs(request.tags),
     };

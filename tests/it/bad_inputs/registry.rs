@@ -211,7 +211,7 @@ fn servers() {
     exit 4
     --- stderr
     error: registry http://127.0.0.1:[PORT] does not know you: it answered 401 Unauthorized
-      try: set MLX_REGISTRY_TOKEN to a token of that registry
+      try: log in: `mlx login http://127.0.0.1:[PORT]`, or set MLX_REGISTRY_TOKEN; `mlx doctor` says what is sent
     ");
     insta::assert_snapshot!(asked("a server that does not allow it", Fault::Answer(403, "text/plain", "no")), @"
     exit 4

@@ -1,5 +1,6 @@
 //! The real binary in a clean home, one verb a file.
 
+mod access;
 mod completions;
 mod config;
 mod course;

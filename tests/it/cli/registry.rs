@@ -199,13 +199,43 @@ fn no_encoding_of_a_path_leaves_its_folder() {
     let home = home();
     let server = Server::start(&home);
     let address = server.url.trim_start_matches("http://");
-    for path in
-        ["../x", "%2e%2e/x", "a/%2E%2E%2fx", "%252e%252e/x", "a%5c..%5cx", "a//x", "%00", "%ff"]
-    {
+    for path in [
+        "../x",
+        "a/../../x",
+        "%2e%2e/x",
+        ".%2e/x",
+        "a/%2E%2E%2fx",
+        "%252e%252e/x",
+        "%25252e%25252e%25252fx",
+        "a%5c..%5cx",
+        "..%5cx",
+        "a//x",
+        "/etc/passwd",
+        "%2fetc/passwd",
+        "%00",
+        "a%00.txt",
+        "%ff",
+        "%c0%ae%c0%ae/x",
+        "%25c0%25ae%25c0%25ae/x",
+        "%e0%80%ae%e0%80%ae/x",
+        "%ef%bc%8e%ef%bc%8e/x",
+        "%e2%80%a5/x",
+        "..%e2%88%95x",
+        "..%ef%bc%bcx",
+        "%u002e%u002e/x",
+        "C:/x",
+        "c%3a/x",
+        "c%253a%255cx",
+        "a/..;/x",
+        "...",
+        "..%20/x",
+        "a/%20/x",
+        "a%0d%0ax",
+    ] {
         // A client would tidy the path up, so the request is written by hand.
         let mut socket = std::net::TcpStream::connect(address).expect("a connection");
         let request = format!(
-            "PUT /api/2.0/mlflow-artifacts/artifacts/{path} HTTP/1.1\r\nHost: x\r\n\
+            "PUT /api/2.0/mlflow-artifacts/artifacts/{path} HTTP/1.1\r\nHost: localhost\r\n\
              Content-Length: 1\r\nConnection: close\r\n\r\nx"
         );
         socket.write_all(request.as_bytes()).expect("sent");
@@ -346,7 +376,7 @@ fn an_address_that_no_registry_has_says_what_to_try() {
       try: a registry's address ends with its host and port, such as `http://127.0.0.1:5000`
     ");
     // Of the addresses for documentation, which no machine has.
-    insta::assert_snapshot!(shown("registry serve -q --host 192.0.2.1 --port 0 --data registry"), @"
+    insta::assert_snapshot!(shown("registry serve -q --no-auth --host 192.0.2.1 --port 0 --data registry"), @"
     exit 1
     --- stderr
     error: cannot listen on 192.0.2.1:0: Cannot assign requested address (os error 99)

@@ -108,7 +108,7 @@ fn a_registry_that_wants_to_know_who_asks() {
     exit 4
     --- stderr
     error: registry [URL] does not know you: it answered 401 Unauthorized
-      try: set MLX_REGISTRY_TOKEN to a token of that registry
+      try: log in: `mlx login [URL]`, or set MLX_REGISTRY_TOKEN; `mlx doctor` says what is sent
     ");
     let refusal = r#"{"error_code":"PERMISSION_DENIED","message":"readers only read"}"#;
     let (answer, server) = list(Fault::Answer(403, "application/json", refusal));
