@@ -92,7 +92,15 @@ pub(crate) struct VersionFile {
     /// Relative to the version's source, forward slashes.
     pub path: String,
     pub size_bytes: u64,
+    /// Empty where nobody knows it: a plain MLflow server keeps none of versions that others made.
     pub sha256: String,
+}
+
+impl VersionFile {
+    /// Whether bytes of this size and SHA-256 are the file.
+    pub(crate) fn is(&self, size_bytes: u64, sha256: &str) -> bool {
+        size_bytes == self.size_bytes && (self.sha256.is_empty() || sha256 == self.sha256)
+    }
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

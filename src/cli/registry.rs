@@ -11,6 +11,7 @@ pub(crate) enum RegistryCommand {
     Serve(RegistryServeArgs),
     Status(RegistryStatusArgs),
     Verify(RegistryVerifyArgs),
+    Reconcile(RegistryReconcileArgs),
     Backup(RegistryBackupArgs),
     Restore(RegistryRestoreArgs),
     Import(RegistryImportArgs),
@@ -46,6 +47,9 @@ pub(crate) struct RegistryServeArgs {
     /// How many connections may be open at once; more wait.
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub connections: u32,
+    /// Answer as a plain MLflow server does, without mlx's extension: to try what a client makes of one.
+    #[arg(long, hide = true)]
+    pub plain: bool,
 }
 
 /// Where a registry is.
@@ -75,6 +79,28 @@ pub(crate) struct RegistryStatusArgs {}
 pub(crate) struct RegistryVerifyArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
+}
+
+/// Hold aliases against the history, where a plain MLflow server keeps the two apart.
+///
+/// On such a server anyone can move an alias past the history. This shows where it happened, and with
+/// a flag settles it. It also finishes moves that were logged and died before their alias was set.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryReconcileArgs {
+    /// The model's name; default: every model that was moved with mlx.
+    pub model: Option<String>,
+    /// Only this environment.
+    #[arg(long = "env", value_name = "ENV")]
+    pub environment: Option<String>,
+    /// Take what was moved outside mlx into the history, as it is.
+    #[arg(long, conflicts_with = "restore")]
+    pub adopt: bool,
+    /// Move aliases back to what the history says.
+    #[arg(long)]
+    pub restore: bool,
+    /// Why, for the history.
+    #[arg(long, value_name = "TEXT", requires = "adopt")]
+    pub reason: Option<String>,
 }
 
 /// Write a copy of a registry, whole and consistent, while it is in use.

@@ -122,22 +122,22 @@ async fn models(globals: &Globals, command: ModelsCommand, ui: &Ui) -> Result<Ex
     match command {
         ModelsCommand::List(_) => ui.answer(&models::list(&registry).await?),
         ModelsCommand::Show(args) => {
-            ui.answer(&models::show(&registry, &settings::typed(&args.model)?).await?)
+            ui.answer(&models::show(&registry, &settings::typed(&args.model)?, ui).await?)
         }
         ModelsCommand::History(args) => match &args.at {
-            Some(at) => ui.answer(&models::standing(&registry, &args, at).await?),
-            None => ui.answer(&models::history(&registry, &args).await?),
+            Some(at) => ui.answer(&models::standing(&registry, &args, at, ui).await?),
+            None => ui.answer(&models::history(&registry, &args, ui).await?),
         },
         ModelsCommand::Yank(args) => ui.answer(&models::yank(&registry, &args, ui).await?),
         ModelsCommand::Pull(args) => {
             let here = settings::working_folder(globals)?;
             let output = args.output.as_deref();
             ui.answer(
-                &models::pull(&registry, &settings::typed(&args.model)?, output, &here).await?,
+                &models::pull(&registry, &settings::typed(&args.model)?, output, &here, ui).await?,
             )
         }
         ModelsCommand::Delete(args) => ui.answer(
-            &models::delete(&registry, &settings::typed(&args.model)?, args.all, args.dry_run)
+            &models::delete(&registry, &settings::typed(&args.model)?, args.all, args.dry_run, ui)
                 .await?,
         ),
     }

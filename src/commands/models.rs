@@ -1,5 +1,6 @@
 //! `mlx models`: what is registered, and what happened to it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::registry_client::{self, Registered};
@@ -39,8 +40,9 @@ pub(crate) async fn list(registry: &RegistrySettings) -> Result<ModelsListOutcom
 pub(crate) async fn show(
     registry: &RegistrySettings,
     reference: &ModelReference,
+    ui: &Ui,
 ) -> Result<ModelsShowOutcome> {
-    let remote = registry_client::open(registry).await?;
+    let remote = registry_client::open_telling(registry, ui).await?;
     let (name, one) = match reference {
         ModelReference::Latest(name) => (name.clone(), None),
         reference => {
@@ -48,7 +50,7 @@ pub(crate) async fn show(
             (model, Some(version))
         }
     };
-    let model = remote.model(&name).await?;
+    let model = remote.model_by_history(&name, None).await?;
     let (versions, detail) = match one {
         None => (remote.versions(&name).await?, None),
         Some(version) => {
@@ -107,9 +109,10 @@ async fn detail(
 pub(crate) async fn history(
     registry: &RegistrySettings,
     args: &ModelsHistoryArgs,
+    ui: &Ui,
 ) -> Result<ModelsHistoryOutcome> {
     let (model, environment) = named(args)?;
-    let remote = registry_client::open(registry).await?;
+    let remote = registry_client::open_telling(registry, ui).await?;
     let events = match args.limit {
         None => remote.events(&model, environment.as_ref()).await?,
         Some(count) => remote.last_events(&model, environment.as_ref(), count).await?,
@@ -127,10 +130,11 @@ pub(crate) async fn standing(
     registry: &RegistrySettings,
     args: &ModelsHistoryArgs,
     at: &str,
+    ui: &Ui,
 ) -> Result<ModelsStandingOutcome> {
     let at_ms = clock::parse_time(at).map_err(Error::into_usage)?;
     let (model, environment) = named(args)?;
-    let remote = registry_client::open(registry).await?;
+    let remote = registry_client::open_telling(registry, ui).await?;
     let standings = remote.history_at(&model, environment.as_ref(), at_ms).await?.standings;
     Ok(ModelsStandingOutcome { model, environment, at_ms, standings })
 }
@@ -150,7 +154,7 @@ pub(crate) async fn yank(
         return Err(Error::usage(format!("`{}` does not name one version", args.model))
             .hint("name it by its number: `mlx models yank NAME/VERSION --reason …`"));
     };
-    let remote = registry_client::open(registry).await?;
+    let remote = registry_client::open_telling(registry, ui).await?;
     let request = YankRequest {
         operation_id: random::hex_id(16),
         yank: !args.undo,
@@ -179,8 +183,9 @@ pub(crate) async fn pull(
     reference: &ModelReference,
     output: Option<&Path>,
     working_folder: &Path,
+    ui: &Ui,
 ) -> Result<ModelsPullOutcome> {
-    let remote = registry_client::open(registry).await?;
+    let remote = registry_client::open_telling(registry, ui).await?;
     let Registered { model, version } = registry_client::find(&remote, reference).await?;
     let default = PathBuf::from(format!("{model}-{version}"));
     let path = working_folder.join(output.unwrap_or(&default));
@@ -206,6 +211,7 @@ pub(crate) async fn delete(
     reference: &ModelReference,
     all: bool,
     dry_run: bool,
+    ui: &Ui,
 ) -> Result<ModelsDeleteOutcome> {
     let (name, version) = match (reference, all) {
         (ModelReference::Version(name, version), false) => (name.clone(), Some(*version)),
@@ -224,15 +230,19 @@ pub(crate) async fn delete(
                 .hint("name it by its number: `mlx models delete NAME/VERSION`"));
         }
     };
-    let remote = registry_client::open(registry).await?;
+    let remote = registry_client::open_telling(registry, ui).await?;
     let model = remote.model(&name).await?;
-    let live: Vec<String> = model
+    // Where a move is not finished, what it left is live to some and what it goes to to others.
+    let by_history = remote.model_by_history(&name, None).await?;
+    let live: BTreeSet<String> = model
         .environments
         .iter()
+        .chain(&by_history.environments)
         .filter(|(_, live)| version.is_none_or(|version| version == **live))
         .map(|(environment, live)| format!("{name}/{live} in {environment}"))
         .collect();
     if !live.is_empty() {
+        let live: Vec<String> = live.into_iter().collect();
         return Err(Error::user(format!("cannot delete what is live: {}", live.join(", ")))
             .hint("promote another version there, or roll back, first"));
     }

@@ -13,7 +13,7 @@ use crate::sys::random;
 use crate::ui::Ui;
 
 pub(crate) async fn promote(settings: &PromoteSettings, ui: &Ui) -> Result<PromoteOutcome> {
-    let remote = registry_client::open(&settings.registry).await?;
+    let remote = registry_client::open_telling(&settings.registry, ui).await?;
     let candidate = registry_client::find(&remote, &settings.model).await?;
     let Registered { model, version } = &candidate;
     if !matches!(settings.model, ModelReference::Version(..)) {

@@ -10,7 +10,7 @@ use crate::model::Package;
 use crate::outcome::register::RegisterOutcome;
 use crate::remote::{NewRun, Remote, VersionRecord};
 use crate::settings::register::RegisterSettings;
-use crate::sys::clock;
+use crate::sys::{clock, files};
 use crate::train::run::{self, Run, Status};
 use crate::ui::Ui;
 
@@ -160,28 +160,38 @@ async fn upload(
     };
     // Its id and its bytes: a run that was resumed has another package under the same id.
     let info = remote.begin_run(&new, &[VersionRecord::RUN, VersionRecord::DIGEST]).await?;
+    let place = remote.place(&info).await?;
     remote.log(&info.run_id, &params(&manifest.settings), &metrics(run)).await?;
 
-    let source = format!("{}/model", info.artifact_uri.trim_end_matches('/'));
     ui.note(&format!("uploading {} files", package.manifest.files.len() + 1));
     for (path, file) in &package.manifest.files {
         remote
-            .upload(&source, path, &package.dir().join(path), &file.sha256, file.size_bytes)
+            .upload(
+                &place.artifact_uri,
+                path,
+                &package.dir().join(path),
+                &file.sha256,
+                file.size_bytes,
+            )
             .await?;
     }
     let own = package.dir().join(Package::MANIFEST);
-    let size_bytes =
-        std::fs::metadata(&own).map_err(|error| Error::file("read", &own, error))?.len();
-    remote.upload(&source, Package::MANIFEST, &own, &package.digest, size_bytes).await?;
+    let listed = files::read(&own)?;
+    remote
+        .upload(&place.artifact_uri, Package::MANIFEST, &own, &package.digest, listed.len() as u64)
+        .await?;
+    remote.filled(&place, &info.run_id).await?;
 
     let ended_ms = manifest.ended_ms.unwrap_or(manifest.started_ms);
     remote.finish_run(&info.run_id, ended_ms).await?;
+    let keeping = remote.keeping_tags(&settings.registry.actor, &listed).await?;
     remote
         .create_version(&CreateModelVersion {
             name: settings.name.to_string(),
-            source,
+            source: place.source,
             run_id: Some(info.run_id),
-            tags,
+            model_id: place.model_id,
+            tags: tags.into_iter().chain(keeping).collect(),
             ..Default::default()
         })
         .await

@@ -11,6 +11,7 @@ use crate::serve::registry::{Identity, router};
 use crate::settings::registry::{Login, RegistrySettings};
 use crate::settings::{self, RegistryTarget};
 use crate::store::Store;
+use crate::ui::Ui;
 
 /// The registry of the settings: over HTTP, or its router in this process over the store's folder.
 ///
@@ -29,6 +30,12 @@ pub(crate) async fn open(settings: &RegistrySettings) -> Result<Remote> {
         )));
     }
     open_or_make(settings).await
+}
+
+/// As [`open`], with what its calls come upon said as warnings: an alias that was moved outside mlx, say.
+pub(crate) async fn open_telling(settings: &RegistrySettings, ui: &Ui) -> Result<Remote> {
+    let ui = ui.clone();
+    Ok(open(settings).await?.telling(move |sentence| ui.warn(sentence)))
 }
 
 /// As [`open`], for what writes: a folder that holds no registry gets one.
@@ -108,7 +115,7 @@ pub(crate) async fn find(remote: &Remote, reference: &ModelReference) -> Result<
                 .hint("register a run: `mlx register`")),
         },
         ModelReference::Environment(name, environment) => {
-            let model = remote.model(name).await?;
+            let model = remote.model_by_history(name, Some(environment)).await?;
             if let Some(version) = model.environments.get(environment.as_str()) {
                 return Ok(Registered { model: name.clone(), version: *version });
             }

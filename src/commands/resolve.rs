@@ -38,7 +38,8 @@ pub(crate) async fn model(
             Resolved::new(of_folder(&folder)?, path.display().to_string())
         }
         Some(reference) => {
-            let remote = registry_client::open(&RegistrySettings::new(globals, project)?).await?;
+            let settings = RegistrySettings::new(globals, project)?;
+            let remote = registry_client::open_telling(&settings, ui).await?;
             let registered = registry_client::find(&remote, &reference).await?;
             let package = registry_client::package(&remote, &registered).await?;
             let named = format!("{}/{}", registered.model, registered.version);

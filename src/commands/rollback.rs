@@ -17,7 +17,7 @@ use crate::ui::Ui;
 
 pub(crate) async fn rollback(settings: &RollbackSettings, ui: &Ui) -> Result<RollbackOutcome> {
     let RollbackSettings { model, environment, .. } = settings;
-    let remote = registry_client::open(&settings.registry).await?;
+    let remote = registry_client::open_telling(&settings.registry, ui).await?;
     let events = remote.events(model, None).await?;
     if let Some(version) = settings.version {
         remote.version(model, version).await?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use crate::error::ExitCode;
+use crate::registry::{EnvironmentName, ModelName, VersionNumber};
 
 /// Which registry is in use, and what it promises.
 #[derive(Clone, Debug, Serialize)]
@@ -16,6 +17,8 @@ pub(crate) struct StatusOutcome {
     pub place: String,
     /// The version of mlx that answers; absent where it is another server.
     pub mlx_version: Option<String>,
+    /// The version of a plain MLflow server, where it says one.
+    pub mlflow_version: Option<String>,
     /// How many there are; absent where the registry was not made yet.
     pub models: Option<u64>,
     pub promises: Vec<Promise>,
@@ -33,6 +36,8 @@ pub(crate) enum Kind {
 pub(crate) struct Promise {
     pub what: &'static str,
     pub kept: bool,
+    /// What holds instead, where it isn't kept.
+    pub instead: Option<&'static str>,
 }
 
 impl Outcome for StatusOutcome {
@@ -63,6 +68,71 @@ impl Outcome for VerifyOutcome {
 
     fn exit_code(&self) -> ExitCode {
         if self.checked.problems.is_empty() { ExitCode::Done } else { ExitCode::Failed }
+    }
+}
+
+/// How aliases stand to the history, and what was done about it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ReconcileOutcome {
+    pub place: String,
+    /// The server keeps aliases and history apart; one of ours moves both in one transaction.
+    pub apart: bool,
+    pub models: Vec<ReconciledModel>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ReconciledModel {
+    pub model: ModelName,
+    pub environments: Vec<ReconciledEnvironment>,
+    /// What is wrong with the history itself, a sentence each.
+    pub damage: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ReconciledEnvironment {
+    pub environment: EnvironmentName,
+    /// What the alias pointed to.
+    pub alias: Option<VersionNumber>,
+    /// What the history had live.
+    pub logged: Option<VersionNumber>,
+    pub found: Found,
+    /// What was done; null: nothing.
+    pub done: Option<Done>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Found {
+    InStep,
+    /// Logged, and not yet shown in the alias.
+    Unfinished,
+    /// Moved past the history.
+    Outside,
+    /// An alias of another client's, of which the history says nothing.
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Done {
+    Finished,
+    Adopted,
+    Restored,
+}
+
+impl Outcome for ReconcileOutcome {
+    const SCHEMA: &'static str = "mlx.registry.reconcile/1";
+
+    /// What is still apart, or damaged, is for somebody to look at.
+    fn exit_code(&self) -> ExitCode {
+        let open = |environment: &ReconciledEnvironment| {
+            matches!(environment.found, Found::Unfinished | Found::Outside)
+                && environment.done.is_none()
+        };
+        let settled = |model: &ReconciledModel| {
+            model.damage.is_empty() && !model.environments.iter().any(open)
+        };
+        if self.models.iter().all(settled) { ExitCode::Done } else { ExitCode::Failed }
     }
 }
 

@@ -118,7 +118,12 @@ pub(crate) fn plan_rollback(
 }
 
 /// An error where the version is yanked: who did it and why.
-fn not_yanked(model: &ModelName, events: &[Event], version: VersionNumber) -> Result<()> {
+/// An error where a version is yanked, with who did it and why.
+pub(crate) fn not_yanked<'a>(
+    model: &ModelName,
+    events: impl IntoIterator<Item = &'a Event>,
+    version: VersionNumber,
+) -> Result<()> {
     let yanked = history::yanked(events);
     let Some(event) = yanked.get(&version) else { return Ok(()) };
     let why = event.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));

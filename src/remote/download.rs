@@ -103,16 +103,26 @@ impl Remote {
                 file.path, file.size_bytes
             )));
         }
-        if sha256 != file.sha256 || size_bytes != file.size_bytes {
-            return Err(Attempt::Failed(
-                Error::user(format!(
-                    "the registry's bytes of {} are not those that were registered (SHA-256 {sha256}, not {})",
-                    file.path, file.sha256
-                ))
-                .hint("check the registry: `mlx registry verify`"),
-            ));
+        if !file.is(size_bytes, &sha256) {
+            return Err(Attempt::Failed(self.changed(file, &sha256).await));
         }
         Ok(())
+    }
+}
+
+impl Remote {
+    /// The error for bytes that are not those of the manifest.
+    async fn changed(&self, file: &VersionFile, sha256: &str) -> Error {
+        let error = Error::user(format!(
+            "the registry's bytes of {} are not those that were registered (SHA-256 {sha256}, not {})",
+            file.path, file.sha256
+        ));
+        match self.is_plain().await {
+            Ok(true) => error.hint(
+                "this server lets anyone change a version's files; register the run again: `mlx register`",
+            ),
+            _ => error.hint("check the registry: `mlx registry verify`"),
+        }
     }
 }
 

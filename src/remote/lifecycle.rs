@@ -1,10 +1,13 @@
-//! What MLflow lacks: moves, yanks, their history, and a version's pinned files, under `/api/mlx/1/`.
+//! What MLflow lacks: moves, yanks, their history, and a version's pinned files.
+//!
+//! A server of ours has them under `/api/mlx/1/`; for a plain MLflow server `journal` and `unpinned`
+//! do what can be done from here.
 
 use http::Method;
 
 use super::failure::Failure;
+use super::models::ModelRecord;
 use super::request::{Remote, segment};
-use crate::api::mlflow::ServerInfo;
 use crate::api::mlx::{
     CONFLICT, ConflictBody, EventsReply, FilesReply, HistoryReply, MoveReply, MoveRequest,
     VerifyReply, VersionFile, YankReply, YankRequest,
@@ -21,6 +24,9 @@ impl Remote {
         model: &ModelName,
         request: &MoveRequest,
     ) -> Result<Event> {
+        if self.is_plain().await? {
+            return self.move_by_journal(model, request).await;
+        }
         let path = format!("{ROUTES}/models/{}/moves", segment(model.as_str()));
         // Its operation id makes a repeated move the same move.
         let reply: Result<MoveReply, _> = self.send_json(Method::POST, path, request, true).await;
@@ -47,6 +53,9 @@ impl Remote {
         model: &ModelName,
         environment: Option<&EnvironmentName>,
     ) -> Result<Vec<Event>> {
+        if self.is_plain().await? {
+            return self.events_by_journal(model, environment).await;
+        }
         let mut events = Vec::new();
         let mut after = None;
         loop {
@@ -66,6 +75,10 @@ impl Remote {
         environment: Option<&EnvironmentName>,
         count: u64,
     ) -> Result<Vec<Event>> {
+        if self.is_plain().await? {
+            let mut events = self.events_by_journal(model, environment).await?;
+            return Ok(events.split_off(events.len().saturating_sub(count as usize)));
+        }
         Ok(self.events_page(model, environment, ("last", Some(count))).await?.events)
     }
 
@@ -93,6 +106,9 @@ impl Remote {
         environment: Option<&EnvironmentName>,
         at_ms: i64,
     ) -> Result<HistoryReply> {
+        if self.is_plain().await? {
+            return self.history_by_journal(model, environment, at_ms).await;
+        }
         let path = format!("{ROUTES}/models/{}/history", segment(model.as_str()));
         let mut query = vec![("at", at_ms.to_string())];
         query.extend(environment.map(|name| ("environment", name.to_string())));
@@ -110,6 +126,9 @@ impl Remote {
         version: VersionNumber,
         request: &YankRequest,
     ) -> Result<YankReply> {
+        if self.is_plain().await? {
+            return self.yank_by_journal(model, version, request).await;
+        }
         let name = segment(model.as_str());
         let path = format!("{ROUTES}/models/{name}/versions/{version}/yank");
         match self.send_json(Method::POST, path, request, true).await {
@@ -119,28 +138,39 @@ impl Remote {
         }
     }
 
+    /// A model with what is live where, as its history has it.
+    ///
+    /// `only`: the one environment that is asked for. On a plain MLflow server others can move
+    /// aliases, and what the history doesn't explain is told.
+    pub(crate) async fn model_by_history(
+        &self,
+        name: &ModelName,
+        only: Option<&EnvironmentName>,
+    ) -> Result<ModelRecord> {
+        let mut record = self.model(name).await?;
+        if self.is_plain().await? {
+            self.correct_by_journal(&mut record, name, only).await?;
+        }
+        Ok(record)
+    }
+
     /// The files that a version was created with, whatever was uploaded to its run since.
+    ///
+    /// A plain MLflow server pins none: there they are what the version's tags say, or for a version
+    /// that mlx did not make what is there now, without digests.
     pub(crate) async fn files(
         &self,
         model: &ModelName,
         version: VersionNumber,
     ) -> Result<Vec<VersionFile>> {
+        if self.is_plain().await? {
+            return self.unpinned_files(model, version).await;
+        }
         let path = format!("{ROUTES}/models/{}/versions/{version}/files", segment(model.as_str()));
         match self.get::<FilesReply>(path, vec![]).await {
             Ok(reply) => Ok(reply.files),
             Err(failure) if failure.is_absent() => Err(self.no_version(model, version).await),
             Err(failure) => Err(self.without_extension(failure)),
-        }
-    }
-
-    /// What the server says of itself. One without the route is an MLflow server of version 2.
-    pub(crate) async fn server_info(&self) -> Result<ServerInfo> {
-        match self.get("/api/3.0/mlflow/server-info", vec![]).await {
-            Ok(info) => Ok(info),
-            Err(failure) if failure.is_absent() || failure.is_unknown_route() => {
-                Ok(ServerInfo::default())
-            }
-            Err(failure) => Err(failure.into()),
         }
     }
 
@@ -153,10 +183,10 @@ impl Remote {
     fn without_extension(&self, failure: Failure) -> Error {
         if failure.is_unknown_route() {
             return Error::user(format!(
-                "{} keeps no history of environments: it is no mlx registry",
+                "{} is a plain MLflow server, which can't do this",
                 self.address()
             ))
-            .hint("serve one: `mlx registry serve`, or use your own: `--registry embedded`");
+            .hint("`mlx registry serve` can; `mlx registry status` says what holds here");
         }
         failure.into()
     }

@@ -5,14 +5,17 @@
 
 mod access;
 mod artifacts;
+mod capabilities;
 mod download;
 mod failure;
+mod journal;
 mod lifecycle;
 mod models;
 mod request;
 mod runs;
 mod tls;
 mod transport;
+mod unpinned;
 
 pub(crate) use models::VersionRecord;
 pub(crate) use request::Remote;

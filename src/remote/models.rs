@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 
+use super::journal::JOURNAL_TAG;
 use super::request::Remote;
 use crate::api::mlflow::{
     CreateModelVersion, CreateRegisteredModel, DownloadUri, Empty, KeyValue, ModelKeyValue,
@@ -11,9 +12,9 @@ use crate::api::mlflow::{
     RegisteredModelReply, RegisteredModels, VersionIdentity, code,
 };
 use crate::error::{Error, Result, closest};
-use crate::registry::{ModelName, VersionNumber};
+use crate::registry::{ModelName, VersionNumber, journal};
 
-const ROUTES: &str = "/api/2.0/mlflow";
+pub(super) const ROUTES: &str = "/api/2.0/mlflow";
 /// What one page asks for; plain MLflow servers allow no more for models.
 const PAGE: &str = "1000";
 
@@ -49,6 +50,8 @@ impl VersionRecord {
     pub(crate) const RUN: &'static str = "mlx.run_id";
     /// Why a version is yanked; one that isn't has no such tag.
     pub(crate) const YANKED: &'static str = "mlx.yanked";
+    /// Who registered it, on a server that doesn't say.
+    pub(super) const ACTOR: &'static str = "mlx.actor";
 
     /// The package's digest; absent where mlx did not make the version.
     pub(crate) fn digest(&self) -> Option<&str> {
@@ -62,8 +65,21 @@ impl VersionRecord {
 }
 
 impl Remote {
-    /// Every registered model, by name.
+    /// Every registered model, by name. The journals of a plain MLflow server's models are none.
     pub(crate) async fn models(&self) -> Result<Vec<ModelRecord>> {
+        let mut models = self.models_and_journals().await?;
+        models.retain(|model| !model.tags.contains_key(JOURNAL_TAG));
+        Ok(models)
+    }
+
+    /// The models that have a journal.
+    pub(crate) async fn journaled(&self) -> Result<Vec<ModelName>> {
+        let models = self.models_and_journals().await?;
+        let of = |model: &ModelRecord| model.tags.get(JOURNAL_TAG)?.parse().ok();
+        Ok(models.iter().filter_map(of).collect())
+    }
+
+    async fn models_and_journals(&self) -> Result<Vec<ModelRecord>> {
         let mut models = Vec::new();
         let mut page_token = None;
         loop {
@@ -100,6 +116,11 @@ impl Remote {
 
     /// Make a model; false where another client was first.
     pub(crate) async fn create_model(&self, name: &ModelName, tags: Vec<KeyValue>) -> Result<bool> {
+        if name.as_str().ends_with(journal::SUFFIX) {
+            return Err(Error::user(format!("`{name}` is the name of a model's history")).hint(
+                format!("names that end with `{}` are taken; choose another", journal::SUFFIX),
+            ));
+        }
         let body = CreateRegisteredModel { name: name.to_string(), tags, description: None };
         let reply: Result<RegisteredModelReply, _> =
             self.post(format!("{ROUTES}/registered-models/create"), &body).await;
@@ -190,10 +211,21 @@ impl Remote {
         Ok(())
     }
 
+    /// Delete a model with its versions, and its history with it: another model of this name would
+    /// start again at version 1, of which the history tells something else.
     pub(crate) async fn delete_model(&self, name: &ModelName) -> Result<()> {
+        let path = || format!("{ROUTES}/registered-models/delete");
         let body = RegisteredModelName { name: name.to_string() };
-        let path = format!("{ROUTES}/registered-models/delete");
-        let _: Empty = self.send_json(Method::DELETE, path, &body, false).await?;
+        let _: Empty = self.send_json(Method::DELETE, path(), &body, false).await?;
+        if self.is_plain().await? {
+            let body = RegisteredModelName { name: journal::name_of(name) };
+            let reply: Result<Empty, _> =
+                self.send_json(Method::DELETE, path(), &body, false).await;
+            match reply {
+                Err(failure) if !failure.is_absent() => return Err(failure.into()),
+                _ => {}
+            }
+        }
         Ok(())
     }
 
@@ -259,13 +291,18 @@ impl TryFrom<ModelVersion> for VersionRecord {
     type Error = Error;
 
     fn try_from(version: ModelVersion) -> Result<Self> {
+        let tags = tags(version.tags);
+        let mut actor = version.user_id;
+        if actor.is_empty() {
+            actor = tags.get(Self::ACTOR).cloned().unwrap_or_default();
+        }
         Ok(Self {
             version: version.version.parse()?,
             created_ms: version.creation_timestamp,
-            actor: version.user_id,
+            actor,
             run_id: version.run_id,
             environments: version.aliases,
-            tags: tags(version.tags),
+            tags,
         })
     }
 }

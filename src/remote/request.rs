@@ -9,7 +9,9 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
 
+use super::capabilities::Capabilities;
 use super::failure::{Failure, Refusal};
 use super::transport::{Body, Call, Fault, HttpSettings, Reply, Transport};
 use crate::error::{Error, Result};
@@ -19,6 +21,10 @@ pub(crate) struct Remote {
     transport: Transport,
     /// As messages name it, without credentials.
     address: String,
+    /// What the server said of itself, once it was asked.
+    pub(super) capabilities: OnceCell<Capabilities>,
+    /// Who hears what a call comes upon and its caller did not ask for.
+    listener: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// Answers are small; a server that sends more than this is none of ours.
@@ -34,12 +40,26 @@ impl Remote {
         let _ = shown.set_username("");
         let _ = shown.set_password(None);
         let address = shown.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { transport: Transport::http(settings)?, address })
+        Ok(Self::over(Transport::http(settings)?, address))
     }
 
     /// The registry whose router this is; `address` is how messages name it.
     pub(crate) fn in_process(router: axum::Router, address: impl Into<String>) -> Self {
-        Self { transport: Transport::InProcess(router), address: address.into() }
+        Self::over(Transport::InProcess(router), address.into())
+    }
+
+    fn over(transport: Transport, address: String) -> Self {
+        Self { transport, address, capabilities: OnceCell::new(), listener: Box::new(|_| {}) }
+    }
+
+    /// Let `listener` hear what a call comes upon: an alias that the history doesn't explain, say.
+    #[must_use]
+    pub(crate) fn telling(self, listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { listener: Box::new(listener), ..self }
+    }
+
+    pub(super) fn tell(&self, sentence: &str) {
+        (self.listener)(sentence);
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -59,6 +79,16 @@ impl Remote {
             repeatable: true,
         })
         .await
+    }
+
+    /// Fetch what is no JSON, and small.
+    pub(super) async fn bytes(
+        &self,
+        path: impl Into<String>,
+        query: Vec<(&'static str, String)>,
+    ) -> Result<Vec<u8>, Failure> {
+        let (path, body) = (path.into(), Body::Empty);
+        self.body(&Call { method: Method::GET, path, query, body, repeatable: true }).await
     }
 
     /// A request that must not be sent twice unless it surely never arrived.
@@ -200,11 +230,7 @@ impl Retries {
             Attempt::Refused(_, retry_after) => *retry_after,
             _ => None,
         };
-        let pause = asked.unwrap_or_else(|| {
-            let share =
-                f64::from(OsRng.try_next_u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX);
-            Duration::from_millis(50 << self.failed).mul_f64(0.5 + share)
-        });
+        let pause = asked.unwrap_or_else(|| jittered(Duration::from_millis(50 << self.failed)));
         let in_process = matches!(remote.transport, Transport::InProcess(_));
         if temporary
             && !in_process
@@ -227,6 +253,12 @@ impl Retries {
             Attempt::Failed(error) => Failure::Other(error),
         })
     }
+}
+
+/// A pause, give or take half.
+pub(super) fn jittered(pause: Duration) -> Duration {
+    let share = f64::from(OsRng.try_next_u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX);
+    pause.mul_f64(0.5 + share)
 }
 
 fn unreachable(address: &str, what: &str, why: &str) -> Failure {

@@ -18,6 +18,8 @@ pub(crate) struct ServeSettings {
     pub connections: usize,
     /// Whether it was said that all may, whoever they are.
     pub no_auth: bool,
+    /// Without mlx's extension of MLflow's REST API.
+    pub plain: bool,
 }
 
 /// Where tokens are kept.
@@ -60,6 +62,7 @@ impl ServeSettings {
             tls: tls.map(|(certificate, key)| (here.join(certificate), here.join(key))),
             connections: args.connections as usize,
             no_auth: args.no_auth,
+            plain: args.plain,
         })
     }
 }

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::models::or_dash;
+use super::table::Table;
 use super::{Style, Text, size};
 use crate::outcome::registry::{
-    BackupOutcome, Checked, ImportOutcome, Kind, RestoreOutcome, StatusOutcome, VerifyOutcome,
+    BackupOutcome, Checked, Done, Found, ImportOutcome, Kind, ReconcileOutcome, RestoreOutcome,
+    StatusOutcome, VerifyOutcome,
 };
 
 impl Text for StatusOutcome {
@@ -19,6 +22,9 @@ impl Text for StatusOutcome {
         if let Some(version) = &self.mlx_version {
             let _ = writeln!(page, "version   mlx {version}");
         }
+        if let Some(version) = &self.mlflow_version {
+            let _ = writeln!(page, "version   MLflow {version}");
+        }
         match self.models {
             Some(models) => {
                 let _ = writeln!(page, "models    {models}");
@@ -29,6 +35,9 @@ impl Text for StatusOutcome {
         for promise in &self.promises {
             let mark = if promise.kept { style.green("yes") } else { style.red("no ") };
             let _ = writeln!(page, "{mark}  {}", promise.what);
+            if let Some(instead) = promise.instead {
+                let _ = writeln!(page, "     {}", style.dim(instead));
+            }
         }
     }
 }
@@ -50,6 +59,76 @@ impl Text for VerifyOutcome {
                     let _ = writeln!(page, "  {problem}");
                 }
             }
+        }
+    }
+}
+
+impl Text for ReconcileOutcome {
+    fn text(&self, page: &mut String, style: Style) {
+        if !self.apart {
+            let _ = writeln!(
+                page,
+                "{} moves an alias and writes its history in one step: they can't be apart",
+                self.place
+            );
+            return;
+        }
+        if self.models.is_empty() {
+            let _ = writeln!(page, "nothing was moved with mlx in {}", self.place);
+            return;
+        }
+        let mut table =
+            Table::new(["model", "environment", "alias", "history", "found", "done"]).right([2, 3]);
+        let mut rows = 0;
+        for model in &self.models {
+            for environment in &model.environments {
+                rows += 1;
+                let found = match environment.found {
+                    Found::InStep => style.green("in step"),
+                    Found::Unfinished => style.yellow("unfinished"),
+                    Found::Outside => style.red("moved outside mlx"),
+                    Found::Unknown => "not in the history".to_owned(),
+                };
+                let done = match environment.done {
+                    None => "",
+                    Some(Done::Finished) => "finished",
+                    Some(Done::Adopted) => "taken into the history",
+                    Some(Done::Restored) => "put back",
+                };
+                table.row([
+                    model.model.to_string(),
+                    environment.environment.to_string(),
+                    or_dash(environment.alias),
+                    or_dash(environment.logged),
+                    found,
+                    done.to_owned(),
+                ]);
+            }
+        }
+        if rows == 0 {
+            let _ = writeln!(page, "no environments");
+        } else {
+            table.write(page, style);
+        }
+        for model in &self.models {
+            for damage in &model.damage {
+                let _ = writeln!(page, "{}: {damage}", style.red("damaged"));
+            }
+        }
+        let left = |found: Found| {
+            self.models
+                .iter()
+                .flat_map(|model| &model.environments)
+                .any(|environment| environment.found == found && environment.done.is_none())
+        };
+        if left(Found::Outside) {
+            page.push_str(
+                "\n`--adopt` takes what was moved outside into the history, `--restore` moves the alias back\n",
+            );
+        } else if left(Found::Unfinished) {
+            page.push_str(
+                "\n`--restore` finishes what is unfinished, as the next promotion would\n",
+            );
         }
     }
 }

@@ -61,6 +61,9 @@ pub(crate) struct LoggedModelReply {
 /// The request of `PATCH logged-models/{id}`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FinalizeLoggedModel {
+    /// The route's again: MLflow's server asks for it.
+    #[serde(default)]
+    pub model_id: String,
     pub status: String,
 }
 

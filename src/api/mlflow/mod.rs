@@ -62,6 +62,8 @@ pub(crate) struct Empty {}
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServerInfo {
+    /// `SqlStore` or `FileStore`; some servers say null.
+    #[serde(deserialize_with = "null_as_empty")]
     pub store_type: String,
     pub workspaces_enabled: bool,
     pub multipart_uploads_enabled: bool,
@@ -75,4 +77,8 @@ pub(crate) struct ServerInfo {
     /// Whether a server that is ours wants a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mlx_auth: Option<bool>,
+}
+
+fn null_as_empty<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }

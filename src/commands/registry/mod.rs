@@ -2,6 +2,7 @@
 
 mod copies;
 mod import;
+mod reconcile;
 mod serve;
 mod status;
 mod token;
@@ -36,6 +37,9 @@ pub(crate) async fn registry(
         } else {
             verify::verify(&in_use(globals)?).await?
         }),
+        RegistryCommand::Reconcile(args) => {
+            ui.answer(&reconcile::reconcile(&in_use(globals)?, &args, ui).await?)
+        }
         RegistryCommand::Backup(args) => {
             let to = settings::working_folder(globals)?.join(&args.to);
             ui.answer(&copies::backup(&place(globals, &args.place)?, &to).await?)

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use crate::error::{Error, ExitCode, Result};
 use crate::registry::access::Standing;
-use crate::serve::registry::{Hosts, Identity, router};
+use crate::serve::registry::{Hosts, Identity, plain, router};
 use crate::serve::socket::{self, Limits, Tls};
 use crate::settings::serve::{ServeSettings, TokenPlace};
 use crate::store::{Place, Store, Tokens};
@@ -30,7 +30,7 @@ pub(super) async fn serve(settings: ServeSettings, place: Place, ui: &Ui) -> Res
 }
 
 async fn run(settings: ServeSettings, place: Place, ui: &Ui) -> Result<()> {
-    let ServeSettings { address, auth, tls, connections, no_auth } = settings;
+    let ServeSettings { address, auth, tls, connections, no_auth, plain: is_plain } = settings;
     let tls = tls.map(|(certificate, key)| Tls::load(&certificate, &key)).transpose()?;
     // Both before the first line of output: whoever reads it may connect at once and be answered.
     let store = Store::open_at(&place).await?;
@@ -56,7 +56,10 @@ async fn run(settings: ServeSettings, place: Place, ui: &Ui) -> Result<()> {
             "the registry in {place}; point clients at it with MLX_REGISTRY_URL={url}"
         ));
     }
-    let router = router(store.clone(), identity);
+    let mut router = router(store.clone(), identity);
+    if is_plain {
+        router = plain(router);
+    }
     let limits = Limits { connections, ..Limits::default() };
     socket::serve(listener, router, tls, limits, signals::asked_to_end()).await?;
     store.close().await;

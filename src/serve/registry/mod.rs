@@ -13,6 +13,7 @@ mod filter;
 mod lifecycle;
 mod logged_models;
 mod models;
+mod plain;
 mod probes;
 mod query;
 mod runs;
@@ -31,6 +32,7 @@ use crate::store::{Pairs, Store};
 use failure::ApiError;
 
 pub(crate) use access::{Hosts, Identity};
+pub(crate) use plain::plain;
 
 /// The largest JSON body: MLflow's limit on a batch is 1 MB, and evidence is smaller still.
 const BODY_LIMIT_BYTES: usize = 16 << 20;

@@ -121,15 +121,15 @@ fn a_registry_that_wants_to_know_who_asks() {
 }
 
 #[test]
-fn a_plain_mlflow_server_has_no_history() {
+fn a_plain_mlflow_server_cannot_verify_itself() {
     let home = Home::new();
     let server = PretendRegistry::start(Fault::Answer(404, "text/html", "<title>404</title>"));
-    let answer = home.mlx(&format!("models history churn --registry {}", server.url));
+    let answer = home.mlx(&format!("registry verify --registry {}", server.url));
     insta::assert_snapshot!(shown(&answer, &server), @"
     exit 1
     --- stderr
-    error: [URL] keeps no history of environments: it is no mlx registry
-      try: serve one: `mlx registry serve`, or use your own: `--registry embedded`
+    error: [URL] is a plain MLflow server, which can't do this
+      try: `mlx registry serve` can; `mlx registry status` says what holds here
     ");
 }
 
