@@ -22,7 +22,7 @@ pub(crate) struct TrainArgs {
     /// The seed of every random stream but the split, which `data.split.seed` draws.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// A deadline for fitting, such as `90s` or `10m`.
+    /// By when the command ends, such as `90s` or `10m`.
     #[arg(long)]
     pub budget: Option<String>,
     /// How many threads train; the model is the same with any number. Default: one a core.

@@ -4,6 +4,8 @@ mod package;
 mod resume;
 mod training;
 
+use std::time::{Duration, Instant};
+
 use crate::engine::threads::with_threads;
 use crate::error::{Error, ExitCode, Result};
 use crate::outcome::train::{TrainOutcome, TrainPlanOutcome};
@@ -49,11 +51,13 @@ enum Answer {
 
 /// Fit on a thread of its own while this one listens for Ctrl-C.
 async fn watched(settings: RunSettings, ui: &Ui) -> Result<Answer> {
+    let began = Instant::now();
     let interrupt = Interrupt::default();
     let (flag, quiet_ui) = (interrupt.clone(), ui.clone());
     let threads = threads(&settings.project)?;
     let mut work = tokio::task::spawn_blocking(move || {
-        with_threads(threads, move || prepare(settings, &flag, &quiet_ui)).and_then(|answer| answer)
+        with_threads(threads, move || prepare(settings, began, &flag, &quiet_ui))
+            .and_then(|answer| answer)
     });
     let done = tokio::select! {
         done = &mut work => done,
@@ -86,7 +90,12 @@ fn threads(project: &Project) -> Result<usize> {
 }
 
 /// Read, decide, and then train.
-fn prepare(settings: RunSettings, interrupt: &Interrupt, ui: &Ui) -> Result<Answer> {
+fn prepare(
+    settings: RunSettings,
+    began: Instant,
+    interrupt: &Interrupt,
+    ui: &Ui,
+) -> Result<Answer> {
     let RunSettings { mut project, start, dry_run, tensorboard } = settings;
     let resumed = match &start {
         Start::Resume(id) => Some(resumable(&project.runs(), id.as_deref(), ui)?),
@@ -104,12 +113,16 @@ fn prepare(settings: RunSettings, interrupt: &Interrupt, ui: &Ui) -> Result<Answ
         Some((run, _)) => {
             check_sources(run, &training.dataset.sources)?;
             training.limits.replay.clone_from(&run.manifest.replay);
+            if run.manifest.replay.is_some() {
+                training.limits.cuts.clone_from(&run.manifest.cuts);
+            }
         }
         None if start == Start::Locked => {
             let lock = Lock::read(&project.root)?;
             lock.check(&training.now())?;
             warn_of_other_machine(&lock, ui);
             training.limits.replay = Some(lock.replay(&training.course));
+            training.limits.cuts = lock.cuts;
         }
         None => {}
     }
@@ -117,7 +130,13 @@ fn prepare(settings: RunSettings, interrupt: &Interrupt, ui: &Ui) -> Result<Answ
         return Ok(Answer::Planned(Box::new(training.planned()?)));
     }
     // What can't be learned from is said before there is a run of it.
-    let first = training.first()?;
+    let resumed_run = resumed.as_ref().map(|(run, _)| run);
+    // What a resumed run reads again was counted when it read it first.
+    training.limits.before = resumed_run.map_or_else(
+        || began.elapsed(),
+        |run| Duration::try_from_secs_f64(run.manifest.before_seconds).unwrap_or_default(),
+    );
+    let first = training.first(resumed_run)?;
     let (mut run, held) = match resumed {
         Some(found) => found,
         None => Run::create(&project.runs(), |id| training.manifest(id))?,

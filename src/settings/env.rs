@@ -35,7 +35,7 @@ pub(crate) const MEMORY: &str = "MLX_MEMORY";
 pub(crate) const DEVICE: &str = "MLX_DEVICE";
 /// The seed of every random stream.
 pub(crate) const SEED: &str = "MLX_SEED";
-/// The deadline for fitting.
+/// By when `mlx train` ends.
 pub(crate) const BUDGET: &str = "MLX_BUDGET";
 /// How many threads train.
 pub(crate) const THREADS: &str = "MLX_THREADS";

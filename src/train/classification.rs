@@ -50,6 +50,7 @@ pub(super) const OFFER: Offer = Offer {
     auto: candidates,
     folds: |situation| if is_small(situation) { 5 } else { 1 },
     finish: finish::finish,
+    stand_in: None,
 };
 
 /// What learns by batches, where rows are streamed. Else trees and nets, which err in different rows; before them the regression, where rows are few enough that it is often

@@ -3,24 +3,30 @@
 //! A named estimator is a course of one part; `auto` and ensembles over seeds have several. Planning is
 //! pure and cheap: every setting is looked at before the first learner is built. [`walk`] carries it out.
 
+mod allowance;
 pub(crate) mod folds;
+mod ledger;
+mod ready;
 mod time;
 pub(crate) mod walk;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::checkpoint::Progress;
-use super::estimator::{AUTO, Candidate, Estimator, Offer, offer, own_table, unknown};
+use super::estimator::{AUTO, Candidate, Common, Estimator, Offer, offer, own_table, unknown};
 use super::event::StopReason;
 use crate::data::{DataSettings, Dataset, Task};
 use crate::error::{Error, Result};
 use crate::model::{Model, ModelSettings};
 
 pub(crate) use crate::model::choice::{Choice, Chosen};
+pub(crate) use allowance::{Allowance, Cuts};
 pub(crate) use folds::{Deal, Fold, Round};
+pub(crate) use ready::Ready;
 pub(crate) use walk::{Limits, Walk};
 
 /// What is trained in a run, in this order.
@@ -32,6 +38,10 @@ pub(crate) struct Course {
     /// Settings that all parts share.
     pub shared: Table,
     pub finish: Finish,
+    /// What is trained where the budget leaves nothing else.
+    pub stand_in: Option<Part>,
+    /// What its parts make once for all of them.
+    pub common: Arc<Common>,
 }
 
 /// One learner's way from its first step to its last.
@@ -80,6 +90,9 @@ pub(crate) struct FinishRequest<'a> {
     pub dataset: &'a Dataset,
     pub data: &'a DataSettings,
     pub shared: &'a Table,
+    pub common: &'a Common,
+    /// What there is time for.
+    pub allowance: &'a Allowance<'a>,
 }
 
 /// What came of a course.
@@ -163,7 +176,26 @@ pub(crate) fn plan(
             }
         }
     }
-    Ok(Course { kind: model.kind.clone(), parts, shared, finish: offer.finish })
+    let stand_in = offer.stand_in.map(|kind| -> Result<Part> {
+        let estimator = offer.estimator(kind)?;
+        Ok(Part {
+            name: kind.to_owned(),
+            member: kind.to_owned(),
+            fold: None,
+            estimator,
+            model: estimator.read("model", &Table::new(), &offer)?,
+            seed,
+            share: 1.0,
+        })
+    });
+    Ok(Course {
+        kind: model.kind.clone(),
+        parts,
+        shared,
+        finish: offer.finish,
+        stand_in: stand_in.transpose()?,
+        common: Arc::default(),
+    })
 }
 
 /// The estimators to train, with the settings and the share of time of each.

@@ -6,6 +6,7 @@ use candle_core::Device;
 use toml::{Table, Value};
 
 use super::course::{Finish, Situation};
+use super::deadline::Deadline;
 use super::learner::Learner;
 use super::{classification, forecasting, ranking};
 use crate::data::{DataSettings, Dataset, Task};
@@ -26,6 +27,15 @@ pub(crate) struct Request<'a> {
     pub shared: &'a Table,
     pub seed: u64,
     pub device: &'a Device,
+    /// By when what has no steps to take is fitted.
+    pub deadline: &'a Deadline,
+    pub common: &'a Common,
+}
+
+/// What the parts of a course make once for all of them: the first that needs it makes it.
+#[derive(Default)]
+pub(crate) struct Common {
+    pub forecasting: forecasting::Common,
 }
 
 /// Something that can be trained for a task.
@@ -45,6 +55,8 @@ pub(crate) struct Estimator {
     pub descends: bool,
     /// Whether it trains on the CPU alone.
     pub cpu_only: bool,
+    /// Whether it is trained in steps, so that time can cut it short; else it is fitted whole or not at all.
+    pub takes_steps: bool,
 }
 
 /// What a task offers: its estimators, what they share, what `auto` makes of them.
@@ -61,6 +73,9 @@ pub(crate) struct Offer {
     pub folds: fn(&Situation<'_>) -> usize,
     /// From trained parts to one model.
     pub finish: Finish,
+    /// What is trained where a budget leaves no other: soon done, and whatever the time. None where the first step of
+    /// any is soon taken.
+    pub stand_in: Option<&'static str>,
 }
 
 /// An estimator that `auto` trains.

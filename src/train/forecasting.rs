@@ -32,7 +32,12 @@ mod trees;
 mod weigh;
 mod windows;
 
-use crate::data::SeriesSet;
+use std::sync::{Arc, OnceLock};
+
+use toml::Table;
+
+use crate::data::{DataSettings, Dataset, SeriesSet};
+use crate::error::Result;
 use crate::train::course::{ESTIMATORS, SEEDS, Situation};
 use crate::train::estimator::{Candidate, Offer};
 
@@ -60,7 +65,28 @@ pub(super) const OFFER: Offer = Offer {
     auto,
     folds: |_| 1,
     finish: finish::finish,
+    stand_in: Some(naive::SEASONAL.kind),
 };
+
+/// What every part begins with, made once: the series, and what covariates add to them.
+#[derive(Default)]
+pub(crate) struct Common(OnceLock<Arc<prepared::Prepared>>);
+
+impl Common {
+    /// The first to ask makes it; all parts of a run have the same data and the same shared settings.
+    fn prepared(
+        &self,
+        dataset: &Dataset,
+        data: &DataSettings,
+        shared: &Table,
+    ) -> Result<Arc<prepared::Prepared>> {
+        if let Some(made) = self.0.get() {
+            return Ok(Arc::clone(made));
+        }
+        let made = Arc::new(prepared::Prepared::new(dataset, data, shared)?);
+        Ok(Arc::clone(self.0.get_or_init(|| made)))
+    }
+}
 
 /// Steps of a series from which on it has more to learn from than smoothing looks at, and steps of all series
 /// up to which a form of smoothing for each is a matter of seconds.
@@ -90,6 +116,8 @@ fn auto(situation: &Situation<'_>) -> Vec<Candidate> {
     kinds.into_iter().map(|kind| Candidate { kind, share: 1.0 }).collect()
 }
 
+#[cfg(test)]
+mod budget_tests;
 #[cfg(test)]
 mod covariate_tests;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::course::{Course, Replay};
+use super::course::{Course, Cuts, Replay};
 use super::event::StopReason;
 use crate::data::{ColumnKind, Source};
 use crate::error::{Error, Result};
@@ -32,6 +32,9 @@ pub(crate) struct Lock {
     /// What was trained, in this order; a part that there was no time for is not here.
     #[serde(default)]
     pub parts: Vec<LockedPart>,
+    /// What the budget cut of making one model of them, and after how many steps.
+    #[serde(default, skip_serializing_if = "Cuts::is_empty")]
+    pub cuts: Cuts,
 }
 
 /// Where a part ended, and by how much it counts in the model.
@@ -69,7 +72,9 @@ pub(crate) struct Now<'a> {
 }
 
 const FILE: &str = "mlx.lock";
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
+/// Of a lock without cuts, which an older mlx replays too.
+const WITHOUT_CUTS: u32 = 2;
 const INTRODUCTION: &str = "# What `mlx train` resolved and what came of it. Commit this file and leave it to mlx:\n# `mlx train --locked` refuses other data or settings, and trains the same weights again.\n\n";
 
 /// Keys that can't change a locked run: a replay ignores the clock, the device is compared as it was
@@ -87,9 +92,10 @@ impl Lock {
         instructions: String,
         result: LockedResult,
         parts: Vec<LockedPart>,
+        cuts: Cuts,
     ) -> Self {
         Self {
-            format: FORMAT,
+            format: if cuts.is_empty() { WITHOUT_CUTS } else { FORMAT },
             mlx: env!("CARGO_PKG_VERSION").into(),
             kind: now.kind.into(),
             seed,
@@ -100,6 +106,7 @@ impl Lock {
             settings: now.settings.clone(),
             data: now.data.to_vec(),
             parts,
+            cuts,
         }
     }
 
@@ -259,7 +266,10 @@ mod tests {
             reason: StopReason::Patience,
             weight: 1.0,
         };
-        let lock = Lock::new(&now, 7, "x86-64".into(), result, vec![part]);
+        let cuts = Cuts::from([("origins".into(), 3)]);
+        let lock = Lock::new(&now, 7, "x86-64".into(), result.clone(), vec![part], cuts);
+        let whole = Lock::new(&now, 7, "x86-64".into(), result, vec![], Cuts::new());
+        assert_eq!((lock.format, whole.format), (3, 2), "an older mlx reads what it can replay");
         let folder = tempfile::tempdir().expect("a folder");
         assert!(Lock::read(folder.path()).is_err());
         lock.write(folder.path()).expect("written");

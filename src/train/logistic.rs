@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::error::Result;
 use crate::model::features::Inputs;
 use crate::model::logistic::{Design, Logistic, apply};
 
@@ -16,8 +17,15 @@ const MEMORY: usize = 10;
 /// Done when the largest gradient, a row, is under this.
 const TOLERANCE: f64 = 1e-7;
 
-/// The regression that minimises the summed cross-entropy and half the squared weights.
-pub(crate) fn fit(design: Design, inputs: &Inputs, labels: &[usize], classes: usize) -> Logistic {
+/// The regression that minimises the summed cross-entropy and half the squared weights, or how far it got by the
+/// iteration that `goes_on` doesn't want.
+pub(crate) fn fit(
+    design: Design,
+    inputs: &Inputs,
+    labels: &[usize],
+    classes: usize,
+    goes_on: impl FnMut(usize) -> Result<bool>,
+) -> Result<Logistic> {
     // A number and a name have an entry each, and so has the intercept.
     let width = design.numbers.len() + design.codes.len() + 1;
     let mut rows = Sparse::with_room(inputs.rows, width);
@@ -29,8 +37,8 @@ pub(crate) fn fit(design: Design, inputs: &Inputs, labels: &[usize], classes: us
     let outputs = Logistic::outputs(classes);
     let problem = Problem { rows: &rows, labels, weights: None, smoothing: 0.0, outputs };
     let start = vec![0.0; design.width() * outputs];
-    let weights = problem.solve(start, PENALTY, TOLERANCE);
-    Logistic { design, weights, classes }
+    let weights = problem.solve(start, PENALTY, TOLERANCE, goes_on)?;
+    Ok(Logistic { design, weights, classes })
 }
 
 /// Rows of a design, those entries that are not zero.
@@ -73,10 +81,18 @@ pub(crate) struct Problem<'a> {
 
 impl Problem<'_> {
     /// The weights that are least in penalised loss, searched from `start` on until no gradient, a row, is over
-    /// `tolerance`. The intercepts, which come last, are not penalised.
-    pub(crate) fn solve(&self, start: Vec<f64>, penalty: f64, tolerance: f64) -> Vec<f64> {
+    /// `tolerance`, or `goes_on` doesn't want the iteration of this number. The intercepts, which come last, are not
+    /// penalised.
+    pub(crate) fn solve(
+        &self,
+        start: Vec<f64>,
+        penalty: f64,
+        tolerance: f64,
+        goes_on: impl FnMut(usize) -> Result<bool>,
+    ) -> Result<Vec<f64>> {
         let rows = self.labels.len() as f64;
-        minimise(start, rows * tolerance, |weights, gradient| self.loss(weights, penalty, gradient))
+        let loss = |weights: &[f64], gradient: &mut [f64]| self.loss(weights, penalty, gradient);
+        minimise(start, rows * tolerance, loss, goes_on)
     }
 
     /// The loss without its penalty, a row.
@@ -157,13 +173,14 @@ fn minimise(
     mut point: Vec<f64>,
     tolerance: f64,
     mut function: impl FnMut(&[f64], &mut [f64]) -> f64,
-) -> Vec<f64> {
+    mut goes_on: impl FnMut(usize) -> Result<bool>,
+) -> Result<Vec<f64>> {
     let mut gradient = vec![0.0; point.len()];
     let mut value = function(&point, &mut gradient);
     let mut pairs = VecDeque::<(Vec<f64>, Vec<f64>)>::with_capacity(MEMORY + 1);
 
-    for _ in 0..ITERATIONS {
-        if gradient.iter().all(|slope| slope.abs() <= tolerance) {
+    for iteration in 0..ITERATIONS {
+        if gradient.iter().all(|slope| slope.abs() <= tolerance) || !goes_on(iteration)? {
             break;
         }
         let direction = descent(&gradient, &pairs);
@@ -194,7 +211,7 @@ fn minimise(
         }
         (point, value, gradient) = (next, next_value, next_gradient);
     }
-    point
+    Ok(point)
 }
 
 /// The two-loop recursion.
@@ -248,13 +265,30 @@ mod tests {
             rows.push(row);
         }
         let problem = Problem { rows: &rows, labels, weights: None, smoothing: 0.0, outputs };
-        problem.solve(vec![0.0; width * outputs], PENALTY, 1e-10)
+        let start = vec![0.0; width * outputs];
+        problem.solve(start, PENALTY, 1e-10, |_| Ok(true)).expect("nothing fails")
     }
 
     #[test]
     fn an_intercept_alone_is_the_log_odds() {
         let weights = fitted(&[&[(0, 1.0)][..]; 4], &[1, 1, 1, 0], 1, 1);
         assert!((weights[0] - 3.0_f64.ln()).abs() < 1e-8);
+    }
+
+    #[test]
+    fn iterations_end_where_they_are_told_to() {
+        let mut rows = Sparse::default();
+        for value in [-1.0, 0.2, 0.9] {
+            rows.push(&[(0, value), (1, 1.0)]);
+        }
+        let problem =
+            Problem { rows: &rows, labels: &[0, 1, 1], weights: None, smoothing: 0.0, outputs: 1 };
+        let after = |count: usize| {
+            problem.solve(vec![0.0; 2], PENALTY, 1e-10, |at| Ok(at < count)).expect("no failure")
+        };
+        assert_eq!(after(0), [0.0, 0.0]);
+        assert!(problem.mean_loss(&after(1)) < problem.mean_loss(&after(0)));
+        assert_ne!(after(1), after(100));
     }
 
     #[test]
@@ -281,7 +315,7 @@ mod tests {
                 sparse.push(row);
             }
             let problem = Problem { rows: &sparse, labels, weights, smoothing, outputs: 1 };
-            problem.solve(vec![0.0; 2], PENALTY, 1e-10)
+            problem.solve(vec![0.0; 2], PENALTY, 1e-10, |_| Ok(true)).expect("nothing fails")
         };
         let twice = fit(&[&one, &one, &other], &[1, 1, 0], None, 0.0);
         let weighed = fit(&[&one, &other], &[1, 0], Some(&[2.0, 1.0]), 0.0);

@@ -8,6 +8,7 @@ mod boosting;
 pub(crate) mod checkpoint;
 pub(crate) mod classification;
 pub(crate) mod course;
+pub(crate) mod deadline;
 mod diverged;
 pub(crate) mod estimator;
 pub(crate) mod event;

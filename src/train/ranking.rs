@@ -26,6 +26,7 @@ pub(super) const OFFER: Offer = Offer {
     auto: |_| vec![Candidate { kind: "trees", share: 0.3 }, Candidate { kind: "mlp", share: 0.7 }],
     folds: |situation| if is_small(situation) { 5 } else { 1 },
     finish: finish::finish,
+    stand_in: None,
 };
 
 /// Whether there are so few queries that one validation set is too small to stop and to choose by, and so few rows that

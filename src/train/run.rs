@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Progress;
-use super::course::{PartRecord, Replay};
+use super::course::{Cuts, PartRecord, Replay};
 use super::event::{Event, StopReason};
 use crate::data::{Source, Task};
 use crate::error::{Error, Result};
@@ -74,6 +74,13 @@ pub(crate) struct RunManifest {
     pub reason: Option<StopReason>,
     /// Validation metrics of the model, the most telling first.
     pub valid: Vec<(String, f64)>,
+    /// What the budget took before the first part, in seconds: the command's start, reading the data.
+    #[serde(default)]
+    pub before_seconds: f64,
+    /// What the budget cut of making one model of the parts, and after how many steps; of a locked run, what is to
+    /// be cut.
+    #[serde(default, skip_serializing_if = "Cuts::is_empty")]
+    pub cuts: Cuts,
     /// What was trained, in this order.
     #[serde(default)]
     pub parts: Vec<PartRecord>,

@@ -16,7 +16,7 @@ pub(crate) struct TrainSettings {
     pub patience: usize,
     /// The seed that every random stream of the run is derived from; the split has its own, `data.split.seed`.
     pub seed: u64,
-    /// A deadline for fitting, such as `90s`, `10m` or `2h`, checked between steps. Absent: none.
+    /// By when the command ends, from its start to the package, such as `90s`, `10m` or `2h`. Absent: when all is done.
     pub budget: Option<String>,
     /// How many threads train; the model is the same with any number. Absent: one a core.
     pub threads: Option<usize>,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use rand::Rng;
 
-use super::course::walk::{Ready, WalkEnd};
-use super::course::{self, Finished, Limits, Situation, Walk};
+use super::course::walk::WalkEnd;
+use super::course::{self, Finished, Limits, Ready, Situation, Walk};
 use crate::data::{
     Column, ColumnKind, DataSettings, Dataset, LoadRequest, Means, Table, Task, Values, load,
 };
@@ -39,7 +39,7 @@ fn trained(
         interrupt: &Interrupt::default(),
         report: &mut |_| {},
     };
-    let first = Ready::new(&course, dataset, data, &Device::Cpu).unwrap();
+    let first = Ready::new(&course, dataset, data, &Device::Cpu, &limits, None).unwrap();
     match walk.run(first).unwrap().end {
         WalkEnd::Finished(finished) => *finished,
         WalkEnd::Interrupted { .. } => panic!("nobody interrupts"),

@@ -34,7 +34,7 @@ impl Training<'_> {
         if let Some(part) = heaviest(manifest) {
             manifest.best_epoch = part.best_epoch;
         }
-        let reason = reason(&manifest.parts);
+        let reason = reason(manifest);
         let context = PackageContext {
             name: run.manifest.name.clone(),
             owner: self.project.settings.project.owner.clone(),
@@ -57,7 +57,8 @@ impl Training<'_> {
         } else {
             let instructions = machine::instruction_sets();
             let parts = locked_parts(&run.manifest);
-            Lock::new(&self.now(), run.manifest.seed, instructions, result, parts)
+            let cuts = run.manifest.cuts.clone();
+            Lock::new(&self.now(), run.manifest.seed, instructions, result, parts, cuts)
                 .write(&self.project.root)?;
         }
         let manifest = &mut run.manifest;
@@ -184,11 +185,12 @@ fn locked_parts(manifest: &RunManifest) -> Vec<LockedPart> {
         .collect()
 }
 
-/// Why the run has no further epoch: the budget where it stopped any part, all epochs where all ran them.
-fn reason(parts: &[PartRecord]) -> StopReason {
+/// Why the run has no further epoch: the budget where it cut anything short, all epochs where all ran them.
+fn reason(manifest: &RunManifest) -> StopReason {
+    let RunManifest { parts, cuts, .. } = manifest;
     let out_of_time =
         |part: &PartRecord| part.left_out.is_some() || part.reason == Some(StopReason::Budget);
-    if parts.iter().any(out_of_time) {
+    if parts.iter().any(out_of_time) || !cuts.is_empty() {
         return StopReason::Budget;
     }
     let all = parts.iter().all(|part| part.reason == Some(StopReason::Completed));

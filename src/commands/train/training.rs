@@ -13,8 +13,9 @@ use crate::settings::{Project, ProjectSettings};
 use crate::sys::signals::Interrupt;
 use crate::sys::{clock, device, git, memory};
 use crate::train::Event;
-use crate::train::course::walk::{self, Ready, WalkEnd};
-use crate::train::course::{self, Course, Limits, PartRecord, Situation, Walk};
+use crate::train::course::walk::{self, WalkEnd};
+use crate::train::course::{self, Course, Limits, PartRecord, Ready, Situation, Walk};
+use crate::train::deadline::Deadline;
 use crate::train::estimator::AUTO;
 use crate::train::lock::Now;
 use crate::train::run::{GitState, Run, RunLock, RunManifest, Status};
@@ -79,8 +80,13 @@ impl<'a> Training<'a> {
         let settings = &self.project.settings;
         let mut parts = Vec::new();
         for part in &self.course.parts {
-            let (learner, _) =
-                self.course.learner(part, &self.dataset, &settings.data, &self.device)?;
+            let (learner, _) = self.course.learner(
+                part,
+                &self.dataset,
+                &settings.data,
+                &self.device,
+                &Deadline::open(),
+            )?;
             let plan = self.limits.plan(part, learner.as_ref());
             let last_step =
                 self.limits.replay.as_ref().and_then(|replay| replay.get(&part.name)).copied();
@@ -113,10 +119,12 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// The learner of the first part.
-    pub(super) fn first(&self) -> Result<Ready> {
+    /// The first part, made ready; `resumed` is the run that goes on.
+    pub(super) fn first(&self, resumed: Option<&Run>) -> Result<Ready> {
         let data = &self.project.settings.data;
-        Ready::new(&self.course, &self.dataset, data, &self.device)
+        let folder = resumed.map(Run::checkpoint_dir);
+        let Self { course, dataset, device, limits, .. } = self;
+        Ready::new(course, dataset, data, device, limits, folder.as_deref())
     }
 
     pub(super) fn manifest(&self, id: String) -> RunManifest {
@@ -136,6 +144,8 @@ impl<'a> Training<'a> {
             settings: serde_json::to_value(settings).unwrap_or_default(),
             sources: self.dataset.sources.clone(),
             replay: self.limits.replay.clone(),
+            before_seconds: self.limits.before.as_secs_f64(),
+            cuts: self.limits.cuts.clone(),
             best_epoch: 0,
             epochs: 0,
             steps: 0,
@@ -228,6 +238,9 @@ impl<'a> Training<'a> {
         unwritten?;
         let walked = walked?;
         note(&mut run.manifest, walked.records);
+        if self.limits.replay.is_none() {
+            run.manifest.cuts = walked.cuts;
+        }
         match walked.end {
             WalkEnd::Finished(finished) => {
                 let outcome = self.finish(run, *finished, ui)?;
@@ -314,7 +327,7 @@ fn limits(project: &Project, course: &Course, device: &Device) -> Result<Limits>
         weight_decay: decay,
         precision: precision(project, course, device)?,
         budget: budget?,
-        replay: None,
+        ..Limits::default()
     })
 }
 

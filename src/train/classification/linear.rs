@@ -32,6 +32,7 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build,
     descends: false,
     cpu_only: true,
+    takes_steps: true,
 };
 
 /// The strongest penalty of a path, and by how much the next is weaker.
@@ -190,7 +191,8 @@ impl Learner for LinearLearner {
             smoothing: self.spec.told().smoothing,
             outputs: self.outputs(),
         };
-        state.weights = problem.solve(std::mem::take(&mut state.weights), penalty, TOLERANCE);
+        let start = std::mem::take(&mut state.weights);
+        state.weights = problem.solve(start, penalty, TOLERANCE, |_| Ok(true))?;
         state.fits += 1;
         Ok(problem.mean_loss(&state.weights))
     }

@@ -16,6 +16,7 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build,
     descends: true,
     cpu_only: false,
+    takes_steps: true,
 };
 
 fn settings(model: &ModelSettings) -> Result<NetSettings> {

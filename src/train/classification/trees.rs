@@ -29,6 +29,7 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build,
     descends: false,
     cpu_only: true,
+    takes_steps: true,
 };
 
 fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {

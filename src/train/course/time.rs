@@ -1,9 +1,17 @@
 //! Who gets how much of a budget. A function of what was stored, so that a resumed run divides it the same way.
+//!
+//! A budget is the whole command's: what went by before the first part counts, and what makes a model of the parts
+//! has time set aside.
 
 use std::time::Duration;
 
 use super::{Part, Replay};
 use crate::train::checkpoint::Progress;
+
+/// Of a budget, and at most how many seconds of it, are kept for the end of the run: the model's errors, its
+/// baselines, its package.
+const KEPT: f64 = 0.1;
+const MOST_KEPT: f64 = 5.0;
 
 /// When a part ends, whatever it has come to by then.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,11 +26,50 @@ pub(super) enum End {
     Never(String),
 }
 
-/// The end of part number `at`. `ended` are the parts before it that were trained.
+/// What was spent when a part's turn comes, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Spent {
+    /// All that went by, over all sittings.
+    pub seconds: f64,
+    /// Before the first step, of the part that took longest to be ready for it.
+    setup: f64,
+    /// How many parts were trained.
+    trained: usize,
+}
+
+impl Spent {
+    /// Before the first part.
+    pub(super) fn before(seconds: Duration) -> Self {
+        Self { seconds: seconds.as_secs_f64(), ..Self::default() }
+    }
+
+    /// A part was trained.
+    pub(super) fn trained(&mut self, progress: &Progress) {
+        self.seconds += progress.seconds;
+        self.trained += 1;
+        // What takes no steps is cut off while it is fitted, wherever it is.
+        if progress.total_steps > 0 {
+            self.setup = self.setup.max(progress.setup_seconds);
+        }
+    }
+
+    /// A part was cut off after so many seconds.
+    pub(super) fn cut_off(&mut self, seconds: f64) {
+        self.seconds += seconds;
+    }
+}
+
+/// The seconds of a budget that are kept for the end of the run.
+pub(super) fn kept(budget: Duration) -> f64 {
+    (KEPT * budget.as_secs_f64()).min(MOST_KEPT)
+}
+
+/// The end of part number `at`. Parts that are fitted whole or not at all have one share together: the first of them
+/// may take all of it, as half of each would be nothing.
 pub(super) fn end(
     parts: &[Part],
     at: usize,
-    ended: &[Progress],
+    spent: &Spent,
     budget: Option<Duration>,
     replay: Option<&Replay>,
 ) -> End {
@@ -33,15 +80,19 @@ pub(super) fn end(
         };
     }
     let Some(budget) = budget else { return End::Open };
-    let spent: f64 = ended.iter().map(|progress| progress.seconds).sum();
-    let left = budget.as_secs_f64() - spent;
+    let left = budget.as_secs_f64() - kept(budget) - spent.seconds;
     // Something has to be trained; what comes after has to have time for more than being set up.
-    let setup = ended.iter().map(|progress| progress.setup_seconds).fold(0.0, f64::max);
-    if !ended.is_empty() && left <= 2.0 * setup {
+    if spent.trained > 0 && left <= 2.0 * spent.setup {
         return End::Never("the budget ran out before it".into());
     }
-    let shares: f64 = parts[at..].iter().map(|part| part.share).sum();
-    End::After(Duration::from_secs_f64((left * parts[at].share / shares).max(0.0)))
+    let shares = |of: &dyn Fn(&Part) -> bool| -> f64 {
+        parts[at..].iter().filter(|part| of(part)).map(|part| part.share).sum()
+    };
+    let own = match parts[at].estimator.takes_steps {
+        true => parts[at].share,
+        false => shares(&|part| !part.estimator.takes_steps),
+    };
+    End::After(Duration::from_secs_f64((left * own / shares(&|_| true)).max(0.0)))
 }
 
 /// How long part number `at` and those after it are likely to take: as long as the same estimators took with other
@@ -83,36 +134,67 @@ mod tests {
     }
 
     fn took(seconds: f64) -> Progress {
-        Progress { seconds, setup_seconds: 0.5, ..Progress::default() }
+        Progress { seconds, setup_seconds: 0.5, total_steps: 40, ..Progress::default() }
+    }
+
+    /// What parts took, after what came before them.
+    fn spent(before: f64, parts: &[f64]) -> Spent {
+        let mut spent = Spent::before(Duration::from_secs_f64(before));
+        for &seconds in parts {
+            spent.trained(&took(seconds));
+        }
+        spent
     }
 
     #[test]
     fn later_parts_share_what_earlier_ones_left() {
         let parts = parts(&[1.0, 3.0, 6.0]);
         let budget = Some(Duration::from_secs(100));
-        let end = |at, ended: &[Progress]| end(&parts, at, ended, budget, None);
-        assert_eq!(end(0, &[]), End::After(Duration::from_secs(10)));
-        assert_eq!(end(1, &[took(1.0)]), End::After(Duration::from_secs(33)));
-        assert_eq!(end(2, &[took(1.0), took(33.0)]), End::After(Duration::from_secs(66)));
-        assert_eq!(
-            end(2, &[took(1.0), took(98.5)]),
-            End::Never("the budget ran out before it".into())
-        );
-        assert_eq!(super::end(&parts, 1, &[took(1e9)], None, None), End::Open);
+        let end = |at, seconds: &[f64]| end(&parts, at, &spent(2.0, seconds), budget, None);
+        // Reading the data took two seconds, and five are kept for the end.
+        assert_eq!(end(0, &[]), End::After(Duration::from_secs_f64(9.3)));
+        assert_eq!(end(1, &[3.0]), End::After(Duration::from_secs(30)));
+        assert_eq!(end(2, &[3.0, 30.0]), End::After(Duration::from_mins(1)));
+        assert_eq!(end(2, &[3.0, 89.5]), End::Never("the budget ran out before it".into()));
+        let spent = spent(0.0, &[1e9]);
+        assert_eq!(super::end(&parts, 1, &spent, None, None), End::Open);
+    }
+
+    #[test]
+    fn what_is_fitted_whole_shares_what_it_may_take_with_its_like() {
+        let mut parts = parts(&[1.0; 4]);
+        let ridge = offer(Task::Forecasting).estimator("ridge").unwrap_or_else(|e| panic!("{e}"));
+        parts[..3].iter_mut().for_each(|part| part.estimator = ridge);
+        let budget = Some(Duration::from_secs(20));
+        let end = |at, spent: &Spent| match end(&parts, at, spent, budget, None) {
+            End::After(time) => time.as_secs_f64(),
+            other => panic!("{other:?}"),
+        };
+        // Of 18 seconds the last, which takes steps, has a quarter to itself.
+        let mut spent = Spent::default();
+        assert!((end(0, &spent) - 13.5).abs() < 1e-6);
+        let closed = Progress { seconds: 6.0, setup_seconds: 6.0, ..Progress::default() };
+        spent.trained(&closed);
+        assert!((end(1, &spent) - 8.0).abs() < 1e-6);
+        // A part that was cut off took its time all the same.
+        spent.cut_off(8.0);
+        assert!((end(2, &spent) - 2.0).abs() < 1e-6);
+        assert!((end(3, &spent) - 4.0).abs() < 1e-6);
     }
 
     #[test]
     fn folds_share_the_budget_evenly() {
         // Three folds of two estimators, each of which uses what it may.
         let parts = parts(&[1.0, 4.0, 1.0, 4.0, 1.0, 4.0]);
-        let budget = Some(Duration::from_secs(90));
-        let mut ended: Vec<Progress> = Vec::new();
+        let budget = Some(Duration::from_secs(95));
+        let mut ended: Vec<f64> = Vec::new();
         for at in 0..parts.len() {
-            let End::After(time) = end(&parts, at, &ended, budget, None) else {
+            let spent = spent(0.0, &ended);
+            let End::After(time) = end(&parts, at, &spent, budget, None) else {
                 panic!("part {at} has time")
             };
             assert!((time.as_secs_f64() - [6.0, 24.0][at % 2]).abs() < 1e-6, "{at}: {time:?}");
-            ended.push(took(time.as_secs_f64()));
+            ended.push(time.as_secs_f64());
         }
     }
 
@@ -133,7 +215,8 @@ mod tests {
     fn a_lock_is_replayed_whatever_the_clock_says() {
         let parts = parts(&[1.0, 1.0]);
         let replay = Replay::from([("part0".to_owned(), 40)]);
-        let end = |at| end(&parts, at, &[], Some(Duration::ZERO), Some(&replay));
+        let none = Spent::default();
+        let end = |at| end(&parts, at, &none, Some(Duration::ZERO), Some(&replay));
         assert_eq!(end(0), End::AtStep(40));
         assert_eq!(end(1), End::Never("mlx.lock has none of it".into()));
     }

@@ -7,13 +7,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::closed::{Fitted, model_of};
+use super::closed::{Fitted, alone, model_of};
 use super::prepared::Prepared;
 use super::windows::{Judged, judged};
 use super::{ets, ridge, seasonal_regression, trees};
 use crate::error::Result;
 use crate::model::ForecastingModel;
 use crate::model::forecasting::{Body, LEVELS, Levels, MEDIAN, MemberSpec, Scale};
+use crate::train::course::Allowance;
+use crate::train::deadline::Deadline;
 
 /// Forecasts that are wanted to compare members by, and origins before validation at most.
 const WANTED: usize = 300;
@@ -22,6 +24,8 @@ const MOST: usize = 16;
 /// anew before each origin. More data changes little from one to the next, and members are fitted before the
 /// first alone.
 const REFITTED: usize = 5_000_000;
+/// Of the time that is left at the end of a run, what earlier origins may take; the rest is for the last fits.
+const ORIGINS_SHARE: f64 = 0.5;
 
 /// A trained part: what the model holds of it, and what it was fitted to.
 pub(super) type Member = (MemberSpec, Fitted);
@@ -39,22 +43,29 @@ impl<'a> Bench<'a> {
     }
 
     /// The same fit on what lies before other ends; none of what isn't fitted, or not in closed form.
-    pub(super) fn fit_again(&self, fitted: &Fitted, ends: &[i64]) -> Result<Option<Fitted>> {
+    pub(super) fn fit_again(
+        &self,
+        fitted: &Fitted,
+        ends: &[i64],
+        deadline: &Deadline,
+    ) -> Result<Option<Fitted>> {
         let logs = self.logs.as_ref().filter(|_| fitted.logs.is_some());
         let prepared = logs.unwrap_or(self.plain);
         Ok(match &fitted.body {
+            body if !is_fitted_again(body) => None,
             Body::Naive | Body::SeasonalNaive | Body::Theta { .. } | Body::Net { .. } => None,
-            Body::SeasonalRegression { .. } => Some(seasonal_regression::fit(prepared, ends)?.0),
-            Body::Ets { forms, .. } => Some(ets::fit(prepared, ends, Some(forms))?),
-            Body::Linear { terms, .. } if terms.is_empty() => None,
+            Body::SeasonalRegression { .. } => {
+                Some(seasonal_regression::fit(prepared, ends, deadline)?.0)
+            }
+            Body::Ets { forms, .. } => Some(ets::fit(prepared, ends, Some(forms), deadline)?),
             Body::Trees { reader, settings, seed, rounds } => {
                 let (reader, settings) = (reader.clone(), settings.clone());
                 let grown = trees::Grown { reader, settings, seed: *seed, rounds: *rounds };
-                Some(trees::fit(prepared, ends, grown)?)
+                Some(trees::fit(prepared, ends, grown, deadline)?)
             }
             Body::Linear { look_back, scale, terms } => {
                 let shape = prepared.shape(*look_back, *scale);
-                Some(ridge::fit(prepared, ends, &shape, terms.clone())?)
+                Some(ridge::fit(prepared, ends, &shape, terms.clone(), deadline)?)
             }
         })
     }
@@ -66,6 +77,15 @@ pub(super) fn is_closed(body: &Body) -> bool {
         Body::Linear { terms, .. } => !terms.is_empty(),
         // Where they stop was chosen on validation.
         body => !matches!(body, Body::Net { .. } | Body::Trees { .. }),
+    }
+}
+
+/// Whether there is something in it to fit again.
+pub(super) fn is_fitted_again(body: &Body) -> bool {
+    match body {
+        Body::Naive | Body::SeasonalNaive | Body::Theta { .. } | Body::Net { .. } => false,
+        Body::Linear { terms, .. } => !terms.is_empty(),
+        Body::SeasonalRegression { .. } | Body::Ets { .. } | Body::Trees { .. } => true,
     }
 }
 
@@ -82,11 +102,10 @@ impl View {
         members: &[Member],
         judged: Vec<Judged>,
     ) -> Result<Self> {
-        let answers = (0..members.len())
-            .map(|at| {
-                let weights: Vec<f64> =
-                    (0..members.len()).map(|other| f64::from(u8::from(other == at))).collect();
-                let model = assemble(prepared, members, &weights)?;
+        let answers = members
+            .iter()
+            .map(|(spec, fitted)| {
+                let model = alone(prepared, &spec.kind, fitted.clone())?;
                 Ok(Arc::new(prepared.answers(&model, &judged)))
             })
             .collect::<Result<_>>()?;
@@ -144,6 +163,7 @@ pub(super) fn worth(judged: &[Judged], horizon: usize) -> f64 {
 /// A model of these members, without those that count for nothing.
 pub(super) fn assemble(
     prepared: &Prepared,
+    kind: &str,
     members: &[Member],
     weights: &[f64],
 ) -> Result<ForecastingModel> {
@@ -151,11 +171,25 @@ pub(super) fn assemble(
     let named = counted.map(|((spec, fitted), weight)| {
         (spec.name.clone(), spec.kind.clone(), *weight, fitted.clone())
     });
-    model_of(prepared, named.collect())
+    model_of(prepared, kind, named.collect())
 }
 
-/// Forecasts of origins before validation by members that were fitted before each; all are fitted in closed form.
-pub(super) fn earlier(bench: &Bench<'_>, members: &[Member]) -> Result<Vec<View>> {
+/// Forecasts of origins before validation.
+pub(super) struct Earlier {
+    /// The nearest first.
+    pub views: Vec<View>,
+    /// How many more there was no time for.
+    pub cut: usize,
+}
+
+/// Forecasts of origins before validation by members that were fitted before each; all are fitted in closed form. `likely` seconds
+/// are what it takes to fit all of them.
+pub(super) fn earlier(
+    bench: &Bench<'_>,
+    members: &[Member],
+    allowance: &Allowance<'_>,
+    likely: f64,
+) -> Result<Earlier> {
     let prepared = bench.plain;
     let Prepared { observed: set, horizon, season, .. } = prepared;
     // What is left has to be as long as what a season's pattern takes to be seen.
@@ -165,17 +199,17 @@ pub(super) fn earlier(bench: &Bench<'_>, members: &[Member]) -> Result<Vec<View>
     let wanted = (WANTED / prepared.judged.len().max(1)).min(MOST) as i64;
     let room = longest - least;
     if wanted == 0 || room < 1 {
-        return Ok(Vec::new());
+        return Ok(Earlier { views: Vec::new(), cut: 0 });
     }
     let horizon_steps = *horizon as i64;
     let step = (room / wanted).clamp((horizon_steps / 4).max(1), horizon_steps);
     let count = wanted.min(room / step);
     let ends =
         |back: i64| -> Vec<i64> { prepared.ends.iter().map(|end| end - back * step).collect() };
-    let again = |back: i64| -> Result<Vec<Member>> {
+    let again = |back: i64, deadline: &Deadline| -> Result<Vec<Member>> {
         let ends = ends(back);
         let fitted = members.iter().map(|(spec, fitted)| {
-            let again = bench.fit_again(fitted, &ends)?;
+            let again = bench.fit_again(fitted, &ends, deadline)?;
             Ok((spec.clone(), again.unwrap_or_else(|| fitted.clone())))
         });
         fitted.collect()
@@ -183,8 +217,19 @@ pub(super) fn earlier(bench: &Bench<'_>, members: &[Member]) -> Result<Vec<View>
     let steps: usize = set.values.iter().map(Vec::len).sum();
     let reach = members.iter().map(|(spec, _)| spec.body.look_back(*season)).max().unwrap_or(1);
     let work = steps.saturating_mul(reach).saturating_mul(count as usize);
-    let once = if work > REFITTED { Some(again(count)?) } else { None };
+    let mut likely = likely;
+    let once = if work > REFITTED {
+        let piece = allowance.piece("fits before origins", ORIGINS_SHARE, 0.0);
+        let Some(members) = piece.step(0, likely, |deadline| again(count, deadline))? else {
+            return Ok(Earlier { views: Vec::new(), cut: count as usize });
+        };
+        likely = 0.0;
+        Some(members)
+    } else {
+        None
+    };
     let shape = prepared.shape(*season, Scale::Change);
+    let piece = allowance.piece("origins", ORIGINS_SHARE, 0.0);
     let mut views = Vec::new();
     for back in 1..=count {
         let ends = ends(back);
@@ -195,11 +240,16 @@ pub(super) fn earlier(bench: &Bench<'_>, members: &[Member]) -> Result<Vec<View>
         if judged.is_empty() {
             continue;
         }
-        let view = match &once {
-            Some(members) => View::new(prepared, members, judged)?,
-            None => View::new(prepared, &again(back)?, judged)?,
+        let began = allowance.now();
+        let view = piece.step(back as u64 - 1, likely, |deadline| match &once {
+            Some(members) => View::new(prepared, members, judged),
+            None => View::new(prepared, &again(back, deadline)?, judged),
+        })?;
+        let Some(view) = view else {
+            return Ok(Earlier { views, cut: (count + 1 - back) as usize });
         };
+        likely = allowance.now() - began;
         views.push(view);
     }
-    Ok(views)
+    Ok(Earlier { views, cut: 0 })
 }

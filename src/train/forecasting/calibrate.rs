@@ -6,7 +6,9 @@ use super::choose::{scaled_targets, whole};
 use super::prepared::Prepared;
 use super::windows::{Judged, Origins, Shape, targets};
 use crate::data::SeriesSet;
+use crate::error::Result;
 use crate::model::forecasting::{LEVELS, Levels, MEDIAN, Member, Scale};
+use crate::train::deadline::Deadline;
 
 /// Windows whose errors the first offsets are read from.
 const WINDOWS: usize = 2000;
@@ -61,26 +63,29 @@ pub(super) fn band(
     ends: &[i64],
     member: &Member,
     look_back: usize,
-) -> Vec<f32> {
+    deadline: &Deadline,
+) -> Result<Vec<f32>> {
     let Prepared { set, horizon, .. } = prepared;
     let shape = prepared.shape(look_back, Scale::Change);
     let errors: Vec<Vec<f64>> = Origins::new(set, ends, &shape)
         .spread(BAND_WINDOWS)
         .into_par_iter()
-        .map(|(series, origin)| {
+        .filter_map(|(series, origin)| {
+            if let Err(late) = deadline.look() {
+                return Some(Err(late));
+            }
             let said = member.levels(set, series, origin)?;
             let unit = member.unit(set, series, origin).filter(|unit| *unit > 0.0)?;
             let came = targets(set, series, origin, ends[series], *horizon);
-            Some(came.zip(said).map(|(value, row)| (value - row[MEDIAN]) / unit).collect())
+            Some(Ok(came.zip(said).map(|(value, row)| (value - row[MEDIAN]) / unit).collect()))
         })
-        .flatten()
-        .collect();
+        .collect::<Result<_>>()?;
     let mut steps = vec![Vec::new(); *horizon];
     for errors in errors {
         let seen = steps.iter_mut().zip(errors).filter(|(_, error)| error.is_finite());
         seen.for_each(|(step, error)| step.push(error));
     }
-    from_errors(steps).into_iter().map(|offset| offset as f32).collect()
+    Ok(from_errors(steps).into_iter().map(|offset| offset as f32).collect())
 }
 
 /// By how much each pair of levels has to move from the median to hold its share of what validation

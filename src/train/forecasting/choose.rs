@@ -15,6 +15,7 @@ use crate::data::SeriesSet;
 use crate::error::Result;
 use crate::model::forecasting::{Scale, Term, Window};
 use crate::train::blend;
+use crate::train::deadline::Deadline;
 
 /// The strengths of the pull that are tried, relative to the size of the inputs.
 const STRENGTHS: [f64; 6] = [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0];
@@ -57,6 +58,7 @@ pub(super) fn choose(
     prepared: &Prepared,
     ends: &[i64],
     look_back: Option<usize>,
+    deadline: &Deadline,
 ) -> Result<Choice> {
     let Prepared { set, horizon, season, loss, .. } = prepared;
     let (horizon, season) = (*horizon, *season);
@@ -96,7 +98,7 @@ pub(super) fn choose(
     let mut best: Option<(f64, Shape, Vec<Trial>)> = None;
     for &scale in scales {
         let shape = prepared.shape(longest, scale);
-        let trials = attempt(prepared, &fit_ends, &judges, shape, &look_backs)?;
+        let trials = attempt(prepared, &fit_ends, &judges, shape, &look_backs, deadline)?;
         let least = trials.iter().map(|trial| trial.score).fold(f64::INFINITY, f64::min);
         let unusual = if scale == scales[0] { 1.0 } else { UNUSUAL_SCALE };
         if best.as_ref().is_none_or(|(score, ..)| least * unusual < *score) {
@@ -106,7 +108,7 @@ pub(super) fn choose(
     let Some((_, shape, trials)) = best else {
         return Err(crate::error::Error::bug("no scale of windows to choose from"));
     };
-    let terms = mixture(prepared, &judges, trials)?;
+    let terms = mixture(prepared, &judges, trials, deadline)?;
     let mut notices = Vec::new();
     if terms.iter().all(|term| term.strength.is_none()) {
         let name = if terms.iter().all(|term| term.seasonal) { "seasonal naive" } else { "naive" };
@@ -124,21 +126,23 @@ pub(super) fn map(
     ends: &[i64],
     shape: &Shape,
     terms: &[Term],
+    deadline: &Deadline,
 ) -> Result<Vec<f64>> {
     let needed = terms.iter().any(|term| term.strength.is_some());
-    let normal = if needed { normal(prepared, ends, shape, FINAL_WORK)? } else { None };
+    let normal = if needed { normal(prepared, ends, shape, FINAL_WORK, deadline)? } else { None };
     let solved: Vec<Vec<f64>> = terms
         .par_iter()
         .map(|term| {
+            deadline.look()?;
             let own = Shape { look_back: term.look_back, ..*shape };
             let towards = towards(&own, term.seasonal);
             let fitted = normal.as_ref().zip(term.strength).and_then(|(normal, strength)| {
                 let towards = std::slice::from_ref(&towards);
                 normal.last(term.look_back).solve(strength, towards)?.pop()
             });
-            fitted.unwrap_or(towards)
+            Ok(fitted.unwrap_or(towards))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let mut map = vec![0.0; (shape.look_back + 1) * shape.horizon];
     for (term, solved) in terms.iter().zip(solved) {
         let skipped = (shape.look_back - term.look_back) * shape.horizon;
@@ -149,7 +153,12 @@ pub(super) fn map(
 }
 
 /// The weights of the best mixture; what counts for nothing is left out.
-fn mixture(prepared: &Prepared, judges: &[Judged], mut trials: Vec<Trial>) -> Result<Vec<Term>> {
+fn mixture(
+    prepared: &Prepared,
+    judges: &[Judged],
+    mut trials: Vec<Trial>,
+    deadline: &Deadline,
+) -> Result<Vec<Term>> {
     trials.sort_by(|a, b| a.score.total_cmp(&b.score));
     // The best two strengths of each look-back and pull: what resembles the best adds little to it.
     let mut taken: Vec<Trial> = Vec::new();
@@ -168,6 +177,7 @@ fn mixture(prepared: &Prepared, judges: &[Judged], mut trials: Vec<Trial>) -> Re
     }
     let mut mean = vec![0.0; taken.first().map_or(0, |trial| trial.said.len())];
     let weights = blend::greedy(taken.len(), ROUNDS, |weights| {
+        deadline.look()?;
         mean.fill(0.0);
         for (trial, weight) in taken.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
             mean.iter_mut()
@@ -237,6 +247,7 @@ fn attempt(
     judges: &[Judged],
     shape: Shape,
     look_backs: &[usize],
+    deadline: &Deadline,
 ) -> Result<Vec<Trial>> {
     let Shape { horizon, season, .. } = shape;
     let windows: Vec<Window> = judges
@@ -247,7 +258,7 @@ fn attempt(
                 .expect("what is judged has observations before it")
         })
         .collect();
-    let normal = normal(prepared, ends, &shape, TRIAL_WORK)?;
+    let normal = normal(prepared, ends, &shape, TRIAL_WORK, deadline)?;
     let pulls = |look_back: usize| -> &[bool] {
         if season > 1 && look_back >= season { &[false, true] } else { &[false] }
     };
@@ -261,6 +272,7 @@ fn attempt(
     let trials: Vec<Vec<Trial>> = jobs
         .into_par_iter()
         .map(|(look_back, strength)| {
+            deadline.look()?;
             let own = Shape { look_back, ..shape };
             let pulls = pulls(look_back);
             let towards: Vec<Vec<f64>> =
@@ -271,7 +283,8 @@ fn attempt(
                 }
                 _ => towards,
             };
-            maps.iter()
+            let judged = maps
+                .iter()
                 .zip(pulls)
                 .map(|(map, &seasonal)| {
                     let mut said = Vec::with_capacity(judges.len() * horizon);
@@ -284,9 +297,10 @@ fn attempt(
                     let term = Term { look_back, strength, seasonal, weight: 1.0 };
                     Trial { term, said, score }
                 })
-                .collect()
+                .collect();
+            Ok(judged)
         })
-        .collect();
+        .collect::<Result<_>>()?;
     Ok(trials.into_iter().flatten().collect())
 }
 
@@ -331,7 +345,13 @@ pub(super) fn scaled_targets<'a>(
 }
 
 /// The normal equations of a shape; none where there are no whole windows.
-fn normal(prepared: &Prepared, ends: &[i64], shape: &Shape, work: usize) -> Result<Option<Normal>> {
+fn normal(
+    prepared: &Prepared,
+    ends: &[i64],
+    shape: &Shape,
+    work: usize,
+    deadline: &Deadline,
+) -> Result<Option<Normal>> {
     let set = &prepared.set;
     let each = 2 * shape.look_back * (shape.look_back + shape.horizon);
     let picked = whole(set, ends, shape, (work / each.max(1)).clamp(512, 60_000));
@@ -341,14 +361,14 @@ fn normal(prepared: &Prepared, ends: &[i64], shape: &Shape, work: usize) -> Resu
     };
     let weigh = weights(prepared, ends, shape, &picked);
     let Some(weigh) = weigh else { return Ok(None) };
-    Normal::gather(picked.len(), shape.look_back, shape.horizon, |number, inputs, outputs| {
+    let fill = |number: usize, inputs: &mut [f64], outputs: &mut [f64]| {
         let window = made(number);
         inputs.copy_from_slice(&window.inputs);
         let values = scaled_targets(set, ends, picked[number], shape, &window);
         outputs.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
         weigh[number]
-    })
-    .map(Some)
+    };
+    Normal::gather(picked.len(), shape.look_back, shape.horizon, deadline, fill).map(Some)
 }
 
 /// How much each window's errors count. None of no windows.

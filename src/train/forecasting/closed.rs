@@ -1,6 +1,7 @@
 //! What is fitted in closed form, with no steps to take: a learner that is done when it is built.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
@@ -9,10 +10,11 @@ use super::calibrate;
 use super::prepared::Prepared;
 use crate::engine::{NetBuilder, Parameters};
 use crate::error::{Error, Result};
-use crate::model::forecasting::{Body, LEVELS, MemberSpec, member};
+use crate::model::forecasting::{Body, LEVELS, MemberSpec, Spec, member};
 use crate::model::member::named;
 use crate::model::{ForecastingModel, Model};
 use crate::sys::random::{Purpose, stream};
+use crate::train::deadline::Deadline;
 use crate::train::estimator::Request;
 use crate::train::learner::{Defaults, Learner, Validation};
 
@@ -33,10 +35,10 @@ pub(super) fn learner(
     request: &Request<'_>,
     fit: impl FnOnce(&Prepared) -> Result<Fit>,
 ) -> Result<Box<dyn Learner>> {
-    let kind = &request.model.kind;
-    let prepared = Prepared::new(request.dataset, request.data, kind, request.shared)?;
+    let Request { dataset, data, shared, .. } = *request;
+    let prepared = request.common.forecasting.prepared(dataset, data, shared)?;
     let (fitted, notices) = fit(&prepared)?;
-    let model = alone(&prepared, fitted)?;
+    let model = alone(&prepared, &request.model.kind, fitted)?;
     let parameters = Parameters::init(
         &NetBuilder::new(0, 0).finish_without_output(),
         &Device::Cpu,
@@ -47,17 +49,17 @@ pub(super) fn learner(
 }
 
 /// A model of one member.
-pub(super) fn alone(prepared: &Prepared, fitted: Fitted) -> Result<ForecastingModel> {
-    let kind = prepared.spec.kind.clone();
-    model_of(prepared, vec![(kind.clone(), kind, 1.0, fitted)])
+pub(super) fn alone(prepared: &Prepared, kind: &str, fitted: Fitted) -> Result<ForecastingModel> {
+    model_of(prepared, kind, vec![(kind.to_owned(), kind.to_owned(), 1.0, fitted)])
 }
 
 /// A model of members: name, kind, weight and what was fitted.
 pub(super) fn model_of(
     prepared: &Prepared,
+    kind: &str,
     members: Vec<(String, String, f64, Fitted)>,
 ) -> Result<ForecastingModel> {
-    let mut spec = prepared.spec.clone();
+    let mut spec = Spec { kind: kind.to_owned(), ..prepared.spec.clone() };
     let effects = prepared.effects.as_ref();
     let mut weights = effects.map(|found| found.weights.clone()).unwrap_or_default();
     for (name, kind, weight, fitted) in members {
@@ -74,6 +76,7 @@ pub(super) fn banded(
     ends: &[i64],
     body: Body,
     mut weights: BTreeMap<String, Tensor>,
+    deadline: &Deadline,
 ) -> Result<Fitted> {
     let shape = (LEVELS.len() - 1, prepared.horizon);
     let band = |offsets: Vec<f32>| Tensor::from_vec(offsets, shape, &Device::Cpu);
@@ -88,13 +91,14 @@ pub(super) fn banded(
         body: body.clone(),
     };
     let plain = member::Member::new(&spec, &weights, prepared.horizon, prepared.season)?;
-    let offsets = calibrate::band(prepared, ends, &plain, body.look_back(prepared.season));
+    let reach = body.look_back(prepared.season);
+    let offsets = calibrate::band(prepared, ends, &plain, reach, deadline)?;
     weights.insert(member::BAND.into(), band(offsets)?);
     Ok(Fitted { body, logs: prepared.logs, weights })
 }
 
 struct ClosedForm {
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
     model: ForecastingModel,
     notices: Vec<String>,
     /// What is fitted in closed form has none to descend with.

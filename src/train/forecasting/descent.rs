@@ -28,10 +28,12 @@ const MOST_UNITS: usize = 50_000;
 
 /// A net over windows before its first step.
 pub(super) struct Start {
+    /// The estimator.
+    pub kind: String,
     /// What is learned from.
-    pub prepared: Prepared,
+    pub prepared: Arc<Prepared>,
     /// What is validated on, where that is learned from in logarithms.
-    pub plain: Option<Prepared>,
+    pub plain: Option<Arc<Prepared>>,
     pub shape: Shape,
     /// What the trained model's member is.
     pub body: Body,
@@ -70,7 +72,7 @@ pub(super) struct Descent {
 
 impl Descent {
     pub(super) fn new(start: Start, pace: Pace) -> Self {
-        let Prepared { set, ends, loss, .. } = &start.prepared;
+        let Prepared { set, ends, loss, .. } = &*start.prepared;
         let origins = Origins::new(set, ends, &start.shape);
         let affordable = pace.epoch_work / pace.window_work.max(1);
         let units = origins.len().min(affordable.clamp(LEAST_UNITS, MOST_UNITS));
@@ -94,9 +96,9 @@ impl Descent {
     }
 
     fn fitted(&self, weights: BTreeMap<String, Tensor>) -> Result<ForecastingModel> {
-        let Start { prepared, body, .. } = &self.start;
+        let Start { kind, prepared, body, .. } = &self.start;
         let fitted = Fitted { body: body.clone(), logs: prepared.logs, weights };
-        closed::alone(self.plain(), fitted)
+        closed::alone(self.plain(), kind, fitted)
     }
 
     fn plain(&self) -> &Prepared {
@@ -105,7 +107,7 @@ impl Descent {
 
     fn batch(&self, units: &[usize], random: &mut ChaCha8Rng) -> Windows {
         let Start { prepared, shape, net, .. } = &self.start;
-        let Prepared { set, ends, .. } = prepared;
+        let Prepared { set, ends, .. } = &**prepared;
         let picked: Vec<usize> = units.iter().map(|&unit| self.pick(unit, random)).collect();
         let windows: Vec<Windows> = picked
             .par_iter()

@@ -18,6 +18,7 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build: |request| nets::learner(request, linear_map(request.model, net(request.model)?)?),
     descends: true,
     cpu_only: false,
+    takes_steps: true,
 };
 
 fn net(model: &ModelSettings) -> Result<WindowNet> {

@@ -6,6 +6,7 @@
 //! backcast rather than searched for, and count as parameters all the same.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -17,6 +18,7 @@ use crate::error::Result;
 use crate::model::forecasting::Body;
 use crate::model::forecasting::ets::{Form, Noise, Season, Smoothed, Smoothing, Trend};
 use crate::model::forecasting::member::{SMOOTHING, observed};
+use crate::train::deadline::Deadline;
 use crate::train::estimator::Estimator;
 
 /// Seasons that are looked back on, and steps at least: older values say little of how a series moves now.
@@ -31,26 +33,39 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     keys: &[],
     check: |_| Ok(()),
     build: |request| {
-        closed::learner(request, |prepared| Ok((fit(prepared, &prepared.ends, None)?, vec![])))
+        closed::learner(request, |prepared| {
+            Ok((fit(prepared, &prepared.ends, None, request.deadline)?, vec![]))
+        })
     },
     descends: false,
     cpu_only: true,
+    takes_steps: false,
 };
 
 /// Fits every series on what lies before its end: in the form that is known, or in the one that suits best.
-pub(super) fn fit(prepared: &Prepared, ends: &[i64], known: Option<&[Form]>) -> Result<Fitted> {
+pub(super) fn fit(
+    prepared: &Prepared,
+    ends: &[i64],
+    known: Option<&[Form]>,
+    deadline: &Deadline,
+) -> Result<Fitted> {
     let look_back = look_back(prepared.season);
-    let own: Vec<Option<(Form, Smoothing)>> = (0..prepared.set.len())
+    let (pace, count, done) = (deadline.pace(), prepared.set.len(), AtomicUsize::new(0));
+    let own: Vec<Option<(Form, Smoothing)>> = (0..count)
         .into_par_iter()
         .map(|series| {
-            let values = observed(&prepared.set, series, ends[series], look_back, prepared.season)?;
-            let smoothed = Smoothed::new(&values, prepared.season);
-            known.map_or_else(
-                || choose(&smoothed),
-                |forms| Some(smoothing(&smoothed, forms[series])),
-            )
+            pace.look(done.fetch_add(1, Ordering::Relaxed) as f64 / count as f64)?;
+            let set = &prepared.set;
+            let values = observed(set, series, ends[series], look_back, prepared.season);
+            Ok(values.and_then(|values| {
+                let smoothed = Smoothed::new(&values, prepared.season);
+                known.map_or_else(
+                    || choose(&smoothed),
+                    |forms| Some(smoothing(&smoothed, forms[series])),
+                )
+            }))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let pooled = pooled(own.iter().flatten());
     let all: Vec<(Form, Smoothing)> =
         own.into_iter().map(|own| own.unwrap_or(pooled)).chain([pooled]).collect();
@@ -62,7 +77,7 @@ pub(super) fn fit(prepared: &Prepared, ends: &[i64], known: Option<&[Form]>) -> 
     )]);
     let forms = all.into_iter().map(|(form, _)| form).collect();
     let body = Body::Ets { look_back, series: prepared.set.keys.clone(), forms };
-    closed::banded(prepared, ends, body, weights)
+    closed::banded(prepared, ends, body, weights, deadline)
 }
 
 /// Steps that are smoothed for a forecast.

@@ -7,7 +7,9 @@
 
 use std::sync::Arc;
 
-use super::backtest::{Bench, Member, View, assemble, earlier, is_closed, worth};
+use super::backtest::{
+    Bench, Earlier, Member, View, assemble, earlier, is_closed, is_fitted_again, worth,
+};
 use super::calibrate;
 use super::closed::Fitted;
 use super::prepared::{Prepared, measure, refit, seasonal_naive};
@@ -18,28 +20,45 @@ use crate::error::{Error, Result};
 use crate::model::forecasting::{Levels, MemberSpec, window};
 use crate::model::member::weights_of;
 use crate::model::{ForecastingModel, Model};
-use crate::train::course::{Choice, FinishRequest, Finished, Trained, chosen};
+use crate::train::course::{Allowance, Choice, FinishRequest, Finished, Trained, chosen};
 
 pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result<Finished> {
     let members: Vec<Member> = parts.iter().map(member).collect::<Result<_>>()?;
-    let FinishRequest { kind, dataset, data, shared } = *request;
-    let prepared = Prepared::new(dataset, data, kind, shared)?;
+    let FinishRequest { kind, dataset, data, shared, allowance, .. } = *request;
+    let prepared = request.common.forecasting.prepared(dataset, data, shared)?;
     let bench = Bench::new(&prepared, &members);
-    let judgement = Judgement::new(&bench, &members)?;
+    let began = allowance.now();
+    let valid = View::new(&prepared, &members, prepared.judged.clone())?;
+    let validation_seconds = allowance.now() - began;
+    // Forms, look-backs and strengths were searched for when they were fitted first, and stay.
+    let likely: Vec<f64> = parts.iter().map(|part| part.progress.seconds / 2.0).collect();
+    let judgement = Judgement::new(&bench, &members, valid, allowance, &likely)?;
     let Judgement { weights, values, .. } = &judgement;
 
-    let before = assemble(&prepared, &members, weights)?;
+    let before = assemble(&prepared, kind, &members, weights)?;
     let (judged, answers) = judgement.blended();
     let worth = worth(&judged, prepared.horizon);
     let widening = calibrate::widening(&judged, &answers, prepared.horizon, worth);
     let mut last = members;
+    let mut kept = Vec::new();
     if refit(shared)? {
         let ends: Vec<i64> = (0..prepared.set.len()).map(|at| prepared.observed.end(at)).collect();
-        for ((_, fitted), weight) in last.iter_mut().zip(weights) {
-            if *weight > 0.0
-                && let Some(again) = bench.fit_again(fitted, &ends)?
-            {
-                *fitted = again;
+        // Those first that count most.
+        let mut order: Vec<usize> = (0..last.len()).collect();
+        order.sort_by(|&one, &other| weights[other].total_cmp(&weights[one]));
+        for at in order {
+            let (spec, fitted) = &mut last[at];
+            if weights[at] <= 0.0 || !is_fitted_again(&fitted.body) {
+                continue;
+            }
+            let name = format!("{} with validation", spec.name);
+            let piece = allowance.piece(&name, 1.0, validation_seconds);
+            let again =
+                piece.step(0, likely[at], |deadline| bench.fit_again(fitted, &ends, deadline))?;
+            match again {
+                Some(Some(again)) => *fitted = again,
+                Some(None) => {}
+                None => kept.push(spec.name.clone()),
             }
         }
     }
@@ -48,7 +67,7 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
         model
     };
     let valid = prepared.validation(&widened(before)).metrics;
-    let model = widened(assemble(&prepared, &last, weights)?);
+    let model = widened(assemble(&prepared, kind, &last, weights)?);
 
     let naive = naive(&prepared, &judged).relative_to(judgement.reference, prepared.loss);
     let baselines = vec![("naive".to_owned(), naive), ("seasonal_naive".to_owned(), 1.0)];
@@ -56,8 +75,20 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let value = measure(&judged, &answers, judgement.reference, prepared.loss).monitor;
     let choice = Choice { metric, value, members: chosen(&parts, weights, values), baselines };
     let mut notices: Vec<String> = prepared.of_covariates().into_iter().collect();
-    if judgement.origins > 1 {
-        notices.push(format!("parts are compared at {} origins", judgement.origins));
+    let Judgement { origins, cut, .. } = judgement;
+    if cut > 0 {
+        notices.push(format!(
+            "parts are compared at {origins} of {} origins: the budget left no time for more",
+            origins + cut
+        ));
+    } else if origins > 1 {
+        notices.push(format!("parts are compared at {origins} origins"));
+    }
+    if !kept.is_empty() {
+        notices.push(format!(
+            "not fitted once more with the steps of validation, as the budget left no time for it: {}",
+            kept.join(", ")
+        ));
     }
     let warning = choice.lost_to().map(|(name, best)| {
         format!(
@@ -94,18 +125,31 @@ struct Judgement {
     earlier: Option<(View, Vec<f64>)>,
     /// What the seasonal naive forecast reaches on what is blended.
     reference: Points,
+    /// How many origins parts are compared at, and how many more there was no time for.
     origins: usize,
+    cut: usize,
 }
 
 impl Judgement {
-    fn new(bench: &Bench<'_>, members: &[Member]) -> Result<Self> {
+    /// `valid` are forecasts of all members on validation; `likely` is how many seconds it takes to fit each again.
+    fn new(
+        bench: &Bench<'_>,
+        members: &[Member],
+        valid: View,
+        allowance: &Allowance<'_>,
+        likely: &[f64],
+    ) -> Result<Self> {
         let prepared = bench.plain;
         let Prepared { observed: set, season, horizon, loss, .. } = prepared;
         let reference = |view: &View| seasonal_naive(set, &view.judged, *season, *horizon);
-        let valid = View::new(prepared, members, prepared.judged.clone())?;
         let closed: Vec<usize> = places(members, true);
         let own: Vec<Member> = closed.iter().map(|&at| members[at].clone()).collect();
-        let views = if own.is_empty() { Vec::new() } else { earlier(bench, &own)? };
+        let again = closed.iter().filter(|&&at| is_fitted_again(&members[at].1.body));
+        let likely = again.map(|&at| likely[at]).sum();
+        let Earlier { views, cut } = match own.is_empty() {
+            true => Earlier { views: Vec::new(), cut: 0 },
+            false => earlier(bench, &own, allowance, likely)?,
+        };
         let origins = views.len() + 1;
         let before = views.into_iter().reduce(|mut all, view| {
             all.extend(view);
@@ -150,7 +194,7 @@ impl Judgement {
         let mut judged = valid.judged.clone();
         judged.extend(earlier.iter().flat_map(|(view, _)| view.judged.clone()));
         let reference = seasonal_naive(set, &judged, *season, *horizon);
-        Ok(Self { weights, values, valid, earlier, reference, origins })
+        Ok(Self { weights, values, valid, earlier, reference, origins, cut })
     }
 
     /// The forecasts of the blend, and what came.

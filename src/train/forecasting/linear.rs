@@ -4,6 +4,7 @@
 //! the loop then trains the median for the error that is to be small and the other levels for pinball loss.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
@@ -31,24 +32,26 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build: learner,
     descends: true,
     cpu_only: false,
+    takes_steps: true,
 };
 
 /// Everything up to the first step happens here.
 fn learner(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     let look_back = look_back(request.model)?;
-    let kind = &request.model.kind;
-    let plain = Prepared::new(request.dataset, request.data, kind, request.shared)?;
+    let Request { dataset, data, shared, deadline, .. } = *request;
+    let plain = request.common.forecasting.prepared(dataset, data, shared)?;
     let (prepared, plain) = match plain.on_logs() {
-        Some(logs) => (logs, Some(plain)),
+        Some(logs) => (Arc::new(logs), Some(plain)),
         None => (plain, None),
     };
-    let choice = choose::choose(&prepared, &prepared.ends, look_back)?;
+    let choice = choose::choose(&prepared, &prepared.ends, look_back, deadline)?;
     let shape = choice.shape;
-    let map = choose::map(&prepared, &prepared.ends, &shape, &choice.terms)?;
+    let map = choose::map(&prepared, &prepared.ends, &shape, &choice.terms, deadline)?;
     let parameters = start(&prepared, &shape, &map, request.device)?;
     let Shape { look_back, scale, horizon, .. } = shape;
     let body = Body::Linear { look_back, scale, terms: vec![] };
     let start = Start {
+        kind: request.model.kind.clone(),
         prepared,
         plain,
         shape,

@@ -13,12 +13,13 @@ pub(super) const NAIVE: Estimator = Estimator {
     check: |_| Ok(()),
     build: |request| {
         closed::learner(request, |prepared| {
-            let ends = &prepared.ends;
-            Ok((closed::banded(prepared, ends, Body::Naive, BTreeMap::new())?, vec![]))
+            let (ends, none) = (&prepared.ends, BTreeMap::new());
+            Ok((closed::banded(prepared, ends, Body::Naive, none, request.deadline)?, vec![]))
         })
     },
     descends: false,
     cpu_only: true,
+    takes_steps: false,
 };
 
 pub(super) const SEASONAL: Estimator = Estimator {
@@ -28,10 +29,14 @@ pub(super) const SEASONAL: Estimator = Estimator {
     check: |_| Ok(()),
     build: |request| {
         closed::learner(request, |prepared| {
-            let ends = &prepared.ends;
-            Ok((closed::banded(prepared, ends, Body::SeasonalNaive, BTreeMap::new())?, vec![]))
+            let (ends, none) = (&prepared.ends, BTreeMap::new());
+            Ok((
+                closed::banded(prepared, ends, Body::SeasonalNaive, none, request.deadline)?,
+                vec![],
+            ))
         })
     },
     descends: false,
     cpu_only: true,
+    takes_steps: false,
 };

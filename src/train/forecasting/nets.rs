@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use candle_core::Tensor;
 use toml::Value;
 
 use super::descent::{Descent, Pace, Start};
-use super::prepared::Prepared;
 use super::{calibrate, choose};
 use crate::engine::Parameters;
 use crate::error::{Error, Result};
@@ -42,12 +42,13 @@ const EPOCH_WORK: usize = 30_000_000_000;
 
 pub(super) fn learner(request: &Request<'_>, recipe: Recipe) -> Result<Box<dyn Learner>> {
     let kind = &request.model.kind;
-    let plain = Prepared::new(request.dataset, request.data, kind, request.shared)?;
+    let Request { dataset, data, shared, deadline, .. } = *request;
+    let plain = request.common.forecasting.prepared(dataset, data, shared)?;
     let (prepared, plain) = match plain.on_logs() {
-        Some(logs) => (logs, Some(plain)),
+        Some(logs) => (Arc::new(logs), Some(plain)),
         None => (plain, None),
     };
-    let choice = choose::choose(&prepared, &prepared.ends, recipe.look_back)?;
+    let choice = choose::choose(&prepared, &prepared.ends, recipe.look_back, deadline)?;
     let mut notices = Vec::new();
     let look_back = recipe.look_back.unwrap_or_else(|| {
         let look_back = weightiest(&choice.terms).unwrap_or(choice.shape.look_back);
@@ -77,7 +78,8 @@ pub(super) fn learner(request: &Request<'_>, recipe: Recipe) -> Result<Box<dyn L
         batch: recipe.batch,
     };
     let body = Body::Net { look_back, scale: shape.scale, net: net.clone() };
-    let start = Start { prepared, plain, shape, body, net, parameters, counts_in, notices };
+    let kind = kind.clone();
+    let start = Start { kind, prepared, plain, shape, body, net, parameters, counts_in, notices };
     Ok(Box::new(Descent::new(start, pace)))
 }
 

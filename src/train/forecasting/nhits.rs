@@ -15,6 +15,7 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build: |request| nets::learner(request, recipe(request.model)?),
     descends: true,
     cpu_only: false,
+    takes_steps: true,
 };
 
 fn recipe(model: &ModelSettings) -> Result<Recipe> {

@@ -6,6 +6,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use crate::error::Result;
+use crate::train::deadline::Deadline;
 
 /// Rows that enter the normal equations at once.
 const CHUNK: usize = 2048;
@@ -25,6 +26,7 @@ impl Normal {
         rows: usize,
         inputs: usize,
         outputs: usize,
+        deadline: &Deadline,
         fill: impl Fn(usize, &mut [f64], &mut [f64]) -> f64,
     ) -> Result<Self> {
         let size = inputs + 1;
@@ -32,6 +34,7 @@ impl Normal {
         let mut gram = vec![0.0; size * size];
         let mut cross = vec![0.0; size * outputs];
         for start in (0..rows).step_by(CHUNK) {
+            deadline.look()?;
             let count = CHUNK.min(rows - start);
             let mut chunk = vec![0.0; count * width];
             for (row, cells) in chunk.chunks_exact_mut(width).enumerate() {
@@ -182,7 +185,7 @@ mod tests {
             }
             1.0
         };
-        let normal = Normal::gather(rows, inputs, outputs, fill).unwrap();
+        let normal = Normal::gather(rows, inputs, outputs, &Deadline::open(), fill).unwrap();
         let zeros = vec![0.0; map.len()];
         let ones = vec![1.0; map.len()];
         let free = normal.solve(1e-12, &[zeros, ones.clone()]).unwrap();
@@ -197,7 +200,7 @@ mod tests {
 
     #[test]
     fn equations_without_a_solution_are_told() {
-        let normal = Normal::gather(4, 2, 1, |_, _, _| 0.0).unwrap();
+        let normal = Normal::gather(4, 2, 1, &Deadline::open(), |_, _, _| 0.0).unwrap();
         assert!(normal.solve(0.0, &[vec![0.0; 3]]).is_none());
     }
 }

@@ -15,6 +15,7 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build: |request| nets::learner(request, recipe(request.model)?),
     descends: true,
     cpu_only: false,
+    takes_steps: true,
 };
 
 /// The paper's settings for small sets, ETTh1 among them.

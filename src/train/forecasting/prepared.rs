@@ -49,17 +49,12 @@ pub(super) struct Prepared {
     pub reference: Points,
     /// The effects, ready to be put in.
     ready: Option<Effects>,
-    /// The description of a model, without its members.
+    /// The description of a model, without its kind and its members.
     pub spec: Spec,
 }
 
 impl Prepared {
-    pub(super) fn new(
-        dataset: &Dataset,
-        data: &DataSettings,
-        kind: &str,
-        shared: &Table,
-    ) -> Result<Self> {
+    pub(super) fn new(dataset: &Dataset, data: &DataSettings, shared: &Table) -> Result<Self> {
         let horizon = match data.horizon {
             Some(0) => Err("is 0: a forecast is at least one step ahead"),
             None => Err("is not set: how many steps ahead is the forecast?"),
@@ -110,7 +105,7 @@ impl Prepared {
         let not_negative =
             train.values.iter().flatten().all(|value| value.is_nan() || *value >= 0.0);
         let spec = Spec {
-            kind: kind.to_owned(),
+            kind: String::new(),
             data: data.clone(),
             kinds: dataset.kinds(),
             axis: observed.axis.clone(),

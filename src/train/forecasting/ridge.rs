@@ -11,6 +11,7 @@ use super::windows::Shape;
 use super::{calibrate, choose};
 use crate::error::Result;
 use crate::model::forecasting::{Body, Term};
+use crate::train::deadline::Deadline;
 use crate::train::estimator::Estimator;
 
 pub(super) const ESTIMATOR: Estimator = Estimator {
@@ -23,13 +24,15 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
         closed::learner(request, |prepared| {
             let logs = prepared.on_logs();
             let prepared = logs.as_ref().unwrap_or(prepared);
-            let choice = choose::choose(prepared, &prepared.ends, look_back)?;
-            let fitted = fit(prepared, &prepared.ends, &choice.shape, choice.terms)?;
+            let (ends, deadline) = (&prepared.ends, request.deadline);
+            let choice = choose::choose(prepared, ends, look_back, deadline)?;
+            let fitted = fit(prepared, ends, &choice.shape, choice.terms, deadline)?;
             Ok((fitted, choice.notices))
         })
     },
     descends: false,
     cpu_only: true,
+    takes_steps: false,
 };
 
 /// The map of these terms from what lies before `ends`.
@@ -38,8 +41,9 @@ pub(super) fn fit(
     ends: &[i64],
     shape: &Shape,
     terms: Vec<Term>,
+    deadline: &Deadline,
 ) -> Result<Fitted> {
-    let map = choose::map(prepared, ends, shape, &terms)?;
+    let map = choose::map(prepared, ends, shape, &terms, deadline)?;
     let offsets = calibrate::offsets(&prepared.set, ends, shape, &map);
     let weights: BTreeMap<String, Tensor> = net_weights(shape, &map, &offsets, &Device::Cpu)?;
     let body = Body::Linear { look_back: shape.look_back, scale: shape.scale, terms };

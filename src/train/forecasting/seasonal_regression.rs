@@ -8,6 +8,7 @@
 //! too: solutions of several strengths are mixed by what they reach on the last steps.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -21,6 +22,7 @@ use crate::error::Result;
 use crate::model::forecasting::lags::{History, Lags, block, blocks};
 use crate::model::forecasting::member::{COEFFICIENTS, regress};
 use crate::model::forecasting::{Body, window};
+use crate::train::deadline::Deadline;
 use crate::train::estimator::Estimator;
 
 /// Strengths of the pull, relative to the features' own size.
@@ -43,25 +45,28 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
         closed::learner(request, |prepared| {
             let logs = prepared.on_logs();
             let prepared = logs.as_ref().unwrap_or(prepared);
-            fit(prepared, &prepared.ends)
+            fit(prepared, &prepared.ends, request.deadline)
         })
     },
     descends: false,
     cpu_only: true,
+    takes_steps: false,
 };
 
 /// Fits every series on what lies before its end.
-pub(super) fn fit(prepared: &Prepared, ends: &[i64]) -> Result<closed::Fit> {
+pub(super) fn fit(prepared: &Prepared, ends: &[i64], deadline: &Deadline) -> Result<closed::Fit> {
     let Prepared { set, horizon, season, long, loss, .. } = prepared;
     let lags = lags(set, ends, *horizon, *season, *long);
     let each = blocks(*horizon) * lags.count();
-    let own: Vec<Option<Vec<f64>>> = (0..set.len())
+    let (pace, count, done) = (deadline.pace(), set.len(), AtomicUsize::new(0));
+    let own: Vec<Option<Vec<f64>>> = (0..count)
         .into_par_iter()
         .map(|series| {
-            Observed::new(set, series, ends[series], *season)
-                .and_then(|observed| observed.fit(lags, *horizon, *loss))
+            pace.look(done.fetch_add(1, Ordering::Relaxed) as f64 / count as f64)?;
+            Ok(Observed::new(set, series, ends[series], *season)
+                .and_then(|observed| observed.fit(lags, *horizon, *loss)))
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let pooled: Vec<f64> = (0..each)
         .map(|at| median(own.iter().flatten().map(|coefficients| coefficients[at]).collect()))
         .collect();
@@ -85,7 +90,7 @@ pub(super) fn fit(prepared: &Prepared, ends: &[i64]) -> Result<closed::Fit> {
     let weights =
         BTreeMap::from([(COEFFICIENTS.to_owned(), Tensor::from_vec(values, shape, &Device::Cpu)?)]);
     let body = Body::SeasonalRegression { lags, series: set.keys.clone() };
-    let fitted: Fitted = closed::banded(prepared, ends, body, weights)?;
+    let fitted: Fitted = closed::banded(prepared, ends, body, weights, deadline)?;
     Ok((fitted, notices))
 }
 

@@ -11,8 +11,9 @@ use crate::model::{Example, ForecastingModel, Forecasts, Model};
 use crate::sys::random::{Purpose, stream};
 use crate::train::adamw::{AdamW, Moments};
 use crate::train::checkpoint::Progress;
-use crate::train::course::{FinishRequest, Finished, Trained};
-use crate::train::estimator::Request;
+use crate::train::course::{Allowance, Cuts, FinishRequest, Finished, Trained};
+use crate::train::deadline::Deadline;
+use crate::train::estimator::{Common, Request};
 use crate::train::learner::Learner;
 
 use super::OFFER;
@@ -50,11 +51,23 @@ fn learner_with(
         shared: &toml::from_str(shared).unwrap(),
         seed: 7,
         device: &Device::Cpu,
+        deadline: &Deadline::open(),
+        common: &Common::default(),
     })
 }
 
 /// The parts of these kinds, made one model.
 pub(super) fn finished(dataset: &Dataset, data: &DataSettings, kinds: &[&'static str]) -> Finished {
+    finished_within(dataset, data, kinds, &Allowance::replayed(Cuts::new()))
+}
+
+/// The same, where there is time for so much.
+pub(super) fn finished_within(
+    dataset: &Dataset,
+    data: &DataSettings,
+    kinds: &[&'static str],
+    allowance: &Allowance<'_>,
+) -> Finished {
     let parts = kinds
         .iter()
         .map(|&kind| Trained {
@@ -67,7 +80,14 @@ pub(super) fn finished(dataset: &Dataset, data: &DataSettings, kinds: &[&'static
         })
         .collect();
     let shared = toml::Table::new();
-    let request = FinishRequest { kind: "auto", dataset, data, shared: &shared };
+    let request = FinishRequest {
+        kind: "auto",
+        dataset,
+        data,
+        shared: &shared,
+        common: &Common::default(),
+        allowance,
+    };
     (OFFER.finish)(parts, &request).unwrap()
 }
 
@@ -112,7 +132,7 @@ fn fit_at(learner: &dyn Learner, epochs: usize, learning_rate: f64) -> Forecasti
 }
 
 /// Two seasonal series of different size, with noise, a gap and a short third one.
-fn rows() -> Vec<(&'static str, i64, f64)> {
+pub(super) fn rows() -> Vec<(&'static str, i64, f64)> {
     let random = &mut stream(3, Purpose::Sample, 0);
     let mut rows = Vec::new();
     for (name, size, first) in [("big", 1000.0, 0), ("small", 10.0, 5), ("young", 50.0, 150)] {
@@ -128,7 +148,7 @@ fn rows() -> Vec<(&'static str, i64, f64)> {
     rows
 }
 
-fn dataset(rows: &[(&'static str, i64, f64)], end: i64) -> Dataset {
+pub(super) fn dataset(rows: &[(&'static str, i64, f64)], end: i64) -> Dataset {
     let (train, valid): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|row| row.1 < end);
     Dataset {
         train: long(&train),

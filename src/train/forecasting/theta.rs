@@ -20,9 +20,11 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
         closed::learner(request, |prepared| {
             let look_back = (SEASONS * prepared.season).max(LEAST_STEPS);
             let body = Body::Theta { look_back };
-            Ok((closed::banded(prepared, &prepared.ends, body, BTreeMap::new())?, vec![]))
+            let (ends, none) = (&prepared.ends, BTreeMap::new());
+            Ok((closed::banded(prepared, ends, body, none, request.deadline)?, vec![]))
         })
     },
     descends: false,
     cpu_only: true,
+    takes_steps: false,
 };

@@ -1,6 +1,7 @@
 //! `trees`: boosted trees for all series together, whose rows are the steps of forecasts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -16,6 +17,7 @@ use crate::model::forecasting::{Body, LEVELS, Levels, Scale};
 use crate::model::{Model, ModelSettings};
 use crate::sys::random::{Purpose, stream};
 use crate::train::boosting::{Boosted, TreesLearner, check_device};
+use crate::train::deadline::Deadline;
 use crate::train::estimator::{Estimator, Request};
 use crate::train::learner::{Learner, Validation};
 use crate::trees::{Booster, Objective, Quantile, Settings, Squared};
@@ -35,6 +37,7 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build,
     descends: false,
     cpu_only: true,
+    takes_steps: true,
 };
 
 fn settings(model: &ModelSettings) -> Result<Settings> {
@@ -48,8 +51,8 @@ fn settings(model: &ModelSettings) -> Result<Settings> {
 fn build(request: &Request<'_>) -> Result<Box<dyn Learner>> {
     check_device(request.device)?;
     let settings = settings(request.model)?;
-    let kind = &request.model.kind;
-    let prepared = Prepared::new(request.dataset, request.data, kind, request.shared)?;
+    let Request { dataset, data, shared, .. } = *request;
+    let prepared = request.common.forecasting.prepared(dataset, data, shared)?;
     let readings = prepared.spec.readings.clone();
     let reader = StepReader { season: prepared.season, readings };
     let (train, wanted) = rows(&prepared, &prepared.ends, &reader)?;
@@ -110,7 +113,7 @@ fn rows(prepared: &Prepared, ends: &[i64], reader: &StepReader) -> Result<(Colum
 }
 
 struct Forecasts {
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
     reader: StepReader,
     settings: Settings,
     seed: u64,
@@ -174,8 +177,9 @@ impl Boosted for Forecasts {
                 rounds,
             },
             weights,
+            &Deadline::open(),
         )?;
-        Ok(Model::Forecasting(closed::alone(&self.prepared, fitted)?))
+        Ok(Model::Forecasting(closed::alone(&self.prepared, ESTIMATOR.kind, fitted)?))
     }
 }
 
@@ -193,22 +197,29 @@ fn banded(
     ends: &[i64],
     grown: Grown,
     weights: BTreeMap<String, Tensor>,
+    deadline: &Deadline,
 ) -> Result<Fitted> {
     let Grown { reader, settings, seed, rounds } = grown;
     let body = Body::Trees { reader, settings, seed, rounds };
-    closed::banded(prepared, ends, body, weights)
+    closed::banded(prepared, ends, body, weights, deadline)
 }
 
 /// As many rounds on what lies before other ends.
-pub(super) fn fit(prepared: &Prepared, ends: &[i64], grown: Grown) -> Result<Fitted> {
+pub(super) fn fit(
+    prepared: &Prepared,
+    ends: &[i64],
+    grown: Grown,
+    deadline: &Deadline,
+) -> Result<Fitted> {
     let (columns, wanted) = rows(prepared, ends, &grown.reader)?;
     let random = &mut stream(grown.seed, Purpose::Init, 0);
     let objective = objective(prepared.loss, wanted)?;
     let settings = grown.settings.clone();
     let mut booster = Booster::new(settings, &columns.as_columns(), objective, random)?;
     for round in 0..grown.rounds {
+        deadline.look()?;
         booster.step(&mut stream(grown.seed, Purpose::Shuffle, round as u64));
     }
     let weights = boosted::to_weights(booster.model())?;
-    banded(prepared, ends, grown, weights)
+    banded(prepared, ends, grown, weights, deadline)
 }

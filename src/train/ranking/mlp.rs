@@ -15,6 +15,7 @@ pub(super) const ESTIMATOR: Estimator = Estimator {
     build: |request| net::learner(request, settings(request.model)?, 1e-3),
     descends: true,
     cpu_only: false,
+    takes_steps: true,
 };
 
 fn settings(model: &ModelSettings) -> Result<(RankLoss, NetSettings)> {

@@ -48,6 +48,12 @@ fn a_forecast_comes_to_the_same_bytes_wherever_it_is_killed() {
 }
 
 #[test]
+fn a_forecast_without_time_comes_to_the_same_bytes_wherever_it_is_killed() {
+    // Reading the data takes more: whatever the machine, nothing but the stand-in is left.
+    killed_anywhere("train --budget 1ms", &|home| forecasts(home, "kind = \"auto\"\n"));
+}
+
+#[test]
 fn a_net_that_forecasts_comes_to_the_same_bytes_wherever_it_is_killed() {
     killed_anywhere("train --max-epochs 12", &|home| {
         let small = "look_back = 14\npatch = 7\nwidth = 8\nlayers = 1\nhidden = 16\n";
