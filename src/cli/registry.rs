@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Run and look after a registry.
 #[derive(Debug, Subcommand)]
@@ -50,6 +50,9 @@ pub(crate) struct RegistryServeArgs {
     /// Answer as a plain MLflow server does, without mlx's extension: to try what a client makes of one.
     #[arg(long, hide = true)]
     pub plain: bool,
+    /// Where webhooks may go beyond HTTPS to the public network; may be given as a list.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHERE")]
+    pub webhooks_allow: Vec<WebhooksAllow>,
 }
 
 /// Where a registry is.
@@ -68,6 +71,15 @@ pub(crate) struct PlaceArgs {
     /// AZURE_ variables; AWS_ENDPOINT_URL names a server like S3.
     #[arg(long, value_name = "URL")]
     pub artifacts: Option<String>,
+}
+
+/// Where webhooks may go beyond HTTPS to the public network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WebhooksAllow {
+    /// Private networks and this machine; never link-local addresses and clouds' metadata services
+    Private,
+    /// Plain HTTP
+    Http,
 }
 
 /// Say which registry is in use, where it is, and what it promises.

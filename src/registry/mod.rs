@@ -10,6 +10,7 @@ pub(crate) mod name;
 pub(crate) mod policy;
 pub(crate) mod promotion;
 pub(crate) mod reference;
+pub(crate) mod webhook;
 
 pub(crate) use artifact_path::ArtifactPath;
 pub(crate) use event::{Event, EventKind};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::working_folder;
 use crate::cli::Globals;
-use crate::cli::registry::RegistryServeArgs;
+use crate::cli::registry::{RegistryServeArgs, WebhooksAllow};
 use crate::error::{Error, Result};
 
 #[derive(Clone, Debug)]
@@ -20,6 +20,14 @@ pub(crate) struct ServeSettings {
     pub no_auth: bool,
     /// Without mlx's extension of MLflow's REST API.
     pub plain: bool,
+    pub webhooks: WebhooksAllowed,
+}
+
+/// Where webhooks may go beyond HTTPS to the public network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WebhooksAllowed {
+    pub private: bool,
+    pub http: bool,
 }
 
 /// Where tokens are kept.
@@ -63,6 +71,10 @@ impl ServeSettings {
             connections: args.connections as usize,
             no_auth: args.no_auth,
             plain: args.plain,
+            webhooks: WebhooksAllowed {
+                private: args.webhooks_allow.contains(&WebhooksAllow::Private),
+                http: args.webhooks_allow.contains(&WebhooksAllow::Http),
+            },
         })
     }
 }

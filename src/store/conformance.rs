@@ -101,6 +101,8 @@ macro_rules! conformance {
     };
 }
 
+mod webhooks;
+
 conformance! {
     bytes_are_stored_once_and_come_back_whole,
     any_part_of_an_object_can_be_read,

@@ -15,6 +15,7 @@ mod logged_models;
 mod models;
 mod moves;
 mod objects;
+mod outbox;
 mod place;
 mod postgres;
 mod runs;
@@ -26,6 +27,7 @@ mod tags;
 mod tokens;
 mod verify;
 mod versions;
+mod webhooks;
 mod yanks;
 
 use std::fs::File;
@@ -47,12 +49,14 @@ pub(crate) use logged_models::{LoggedModelRow, NewLoggedModel};
 pub(crate) use models::ModelRow;
 pub(crate) use moves::{Expect, Move};
 pub(crate) use objects::{ByteStream, Object};
+pub(crate) use outbox::{Claim, Delivery, Settled};
 pub(crate) use place::Place;
 pub(crate) use runs::{MetricPoint, NewRun, RunRow};
 pub(crate) use search::{Comparison, Condition, Field, Order, Page, Query, Stages, Value};
 pub(crate) use tokens::Tokens;
 pub(crate) use verify::Verification;
 pub(crate) use versions::{Files, NewVersion, PinnedFile, VersionRow};
+pub(crate) use webhooks::{NewWebhook, WebhookChange, WebhookRow, WebhookTarget};
 pub(crate) use yanks::Yank;
 
 /// Keys and values, in the order of their keys.
@@ -142,6 +146,12 @@ impl Store {
 
     fn dialect(&self) -> Dialect {
         self.database.dialect
+    }
+
+    /// Of each pool of connections its name, how many there are, and how many of them are idle.
+    pub(crate) fn connections(&self) -> [(&'static str, u32, usize); 2] {
+        [("writer", &self.database.writer), ("reader", &self.database.reader)]
+            .map(|(name, pool)| (name, pool.size(), pool.num_idle()))
     }
 }
 

@@ -4,7 +4,8 @@ use sqlx::Row as _;
 
 use super::search::Searched;
 use super::sql::{Dialect, Row, Scope, Sql, Transaction};
-use super::{Failure, Page, Pairs, Query, Store, VersionRow, pairs, tags};
+use super::{Failure, Page, Pairs, Query, Store, VersionRow, outbox, pairs, tags};
+use crate::registry::webhook::Change;
 use crate::registry::{ModelName, VersionNumber};
 use crate::sys::clock;
 
@@ -63,6 +64,8 @@ impl Store {
             return Err(Failure::Exists(format!("Registered Model (name={name}) already exists.")));
         }
         tags::MODEL.set(&mut transaction, name.as_str(), tags).await?;
+        let change = Change::ModelCreated { description, tags };
+        outbox::announce(&mut transaction, name, change).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Moves of an environment's pointer: the event and the alias in one transaction.
 
 use super::sql::{Scope, Transaction};
-use super::{Failure, Store, events, models, versions, yanks};
+use super::{Failure, Store, events, models, outbox, versions, yanks};
 use crate::registry::history::{self, NewEvent};
+use crate::registry::webhook::Change;
 use crate::registry::{EnvironmentName, Event, EventKind, ModelName, VersionNumber};
 use crate::sys::clock;
 
@@ -67,6 +68,7 @@ impl Store {
         .after(events::last(&mut transaction, model).await?);
         events::append(&mut transaction, &event).await?;
         events::project(&mut transaction, model, environment, event.to).await?;
+        outbox::announce(&mut transaction, model, Change::Moved(&event)).await?;
         transaction.commit().await?;
         Ok(Some(event))
     }

@@ -101,6 +101,7 @@ pub(super) enum Scope<'a> {
     Model(&'a ModelName),
     Artifacts,
     Tokens,
+    Webhook(&'a str),
 }
 
 impl fmt::Display for Scope<'_> {
@@ -112,6 +113,7 @@ impl fmt::Display for Scope<'_> {
             Self::Model(name) => write!(f, "model {name}"),
             Self::Artifacts => f.write_str("artifacts"),
             Self::Tokens => f.write_str("tokens"),
+            Self::Webhook(id) => write!(f, "webhook {id}"),
         }
     }
 }

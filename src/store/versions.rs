@@ -8,7 +8,8 @@ use super::artifacts::range;
 use super::search::Searched;
 use super::sql::{Dialect, Row, Scope, Sql, Transaction};
 use super::yanks::YANKED;
-use super::{Failure, Page, Pairs, Query, Store, models, pairs, tags};
+use super::{Failure, Page, Pairs, Query, Store, models, outbox, pairs, tags};
+use crate::registry::webhook::Change;
 use crate::registry::{ArtifactPath, ModelName, VersionNumber};
 use crate::sys::clock;
 
@@ -150,8 +151,17 @@ impl Store {
             .bind(now)
             .execute(&mut *transaction)
             .await?;
+        let number = VersionNumber(number as u64);
+        let change = Change::VersionCreated {
+            version: number,
+            source: &version.source,
+            run_id: &version.run_id,
+            description: &version.description,
+            tags: &version.tags,
+        };
+        outbox::announce(&mut transaction, &version.model, change).await?;
         transaction.commit().await?;
-        Ok(VersionNumber(number as u64))
+        Ok(number)
     }
 
     pub(crate) async fn version(
@@ -289,9 +299,14 @@ impl Store {
             Some(value) => {
                 let pair = (key.to_owned(), value.to_owned());
                 tags::VERSION.set(&mut transaction, owner, &[pair]).await?;
+                let change = Change::TagSet { version: number, key, value };
+                outbox::announce(&mut transaction, model, change).await?;
             }
             None => {
-                tags::VERSION.remove(&mut transaction, owner, key).await?;
+                if tags::VERSION.remove(&mut transaction, owner, key).await? {
+                    let change = Change::TagDeleted { version: number, key };
+                    outbox::announce(&mut transaction, model, change).await?;
+                }
             }
         }
         transaction.commit().await?;

@@ -1,8 +1,9 @@
 //! Yanked versions: an event of the model's log, and a tag of the version that shows it.
 
 use super::sql::{Scope, Transaction};
-use super::{Failure, Store, events, tags, versions};
+use super::{Failure, Store, events, outbox, tags, versions};
 use crate::registry::history::NewEvent;
+use crate::registry::webhook::Change;
 use crate::registry::{Event, EventKind, ModelName, VersionNumber};
 use crate::sys::clock;
 
@@ -54,12 +55,15 @@ impl Store {
         .after(events::last(&mut transaction, model).await?);
         events::append(&mut transaction, &event).await?;
         let owner = (model.as_str(), version.0 as i64);
+        let why = wanted.reason.as_deref().unwrap_or(NO_REASON);
         if yank {
-            let why = wanted.reason.clone().unwrap_or_else(|| NO_REASON.to_owned());
-            tags::VERSION.set(&mut transaction, owner, &[(YANKED.to_owned(), why)]).await?;
+            let tag = (YANKED.to_owned(), why.to_owned());
+            tags::VERSION.set(&mut transaction, owner, &[tag]).await?;
         } else {
             tags::VERSION.remove(&mut transaction, owner, YANKED).await?;
         }
+        let change = Change::Yanked { event: &event, key: YANKED, value: why };
+        outbox::announce(&mut transaction, model, change).await?;
         transaction.commit().await?;
         Ok(Some(event))
     }

@@ -45,6 +45,13 @@ pub(crate) fn hex_id(bytes: usize) -> String {
     hex::encode(buffer)
 }
 
+/// A number from 0 up to 1 from the operating system: for what must not happen in step, never for training.
+pub(crate) fn chance() -> f64 {
+    use rand::TryRngCore;
+    let drawn = rand::rngs::OsRng.try_next_u32().expect("the operating system has random bytes");
+    f64::from(drawn) / 2_f64.powi(32)
+}
+
 /// The numbers at these places of a stream, each the same whoever asks for it together with which others.
 pub(crate) fn numbers(seed: u64, purpose: Purpose, first: u64, count: usize) -> Vec<u64> {
     let mut generator = stream(seed, purpose, 0);

@@ -10,6 +10,7 @@ mod models;
 mod number;
 mod runs;
 mod versions;
+mod webhooks;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,7 @@ pub(crate) use logged_models::*;
 pub(crate) use models::*;
 pub(crate) use runs::*;
 pub(crate) use versions::*;
+pub(crate) use webhooks::*;
 
 /// The body of every failure.
 #[derive(Clone, Debug, Serialize, Deserialize)]

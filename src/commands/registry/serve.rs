@@ -2,10 +2,11 @@
 
 use serde_json::json;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ExitCode, Result};
 use crate::registry::access::Standing;
-use crate::serve::registry::{Hosts, Identity, plain, router};
+use crate::serve::registry::{Hosts, Identity, Reach, plain, served};
 use crate::serve::socket::{self, Limits, Tls};
 use crate::settings::serve::{ServeSettings, TokenPlace};
 use crate::store::{Place, Store, Tokens};
@@ -30,7 +31,8 @@ pub(super) async fn serve(settings: ServeSettings, place: Place, ui: &Ui) -> Res
 }
 
 async fn run(settings: ServeSettings, place: Place, ui: &Ui) -> Result<()> {
-    let ServeSettings { address, auth, tls, connections, no_auth, plain: is_plain } = settings;
+    let ServeSettings { address, auth, tls, connections, no_auth, webhooks, plain: is_plain } =
+        settings;
     let tls = tls.map(|(certificate, key)| Tls::load(&certificate, &key)).transpose()?;
     // Both before the first line of output: whoever reads it may connect at once and be answered.
     let store = Store::open_at(&place).await?;
@@ -56,12 +58,18 @@ async fn run(settings: ServeSettings, place: Place, ui: &Ui) -> Result<()> {
             "the registry in {place}; point clients at it with MLX_REGISTRY_URL={url}"
         ));
     }
-    let mut router = router(store.clone(), identity);
+    let reach = Reach { private: webhooks.private, http: webhooks.http };
+    let (mut router, deliveries) = served(store.clone(), identity, reach);
     if is_plain {
         router = plain(router);
     }
+    let stop = CancellationToken::new();
+    let delivering = tokio::spawn(deliveries.run(stop.clone()));
     let limits = Limits { connections, ..Limits::default() };
-    socket::serve(listener, router, tls, limits, signals::asked_to_end()).await?;
+    let ended = socket::serve(listener, router, tls, limits, signals::asked_to_end()).await;
+    stop.cancel();
+    let _ = delivering.await;
+    ended?;
     store.close().await;
     if ui.json {
         ui.event(&json!({ "schema": "mlx.registry.serve/1", "event": "finished" }))?;

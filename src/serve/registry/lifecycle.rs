@@ -55,7 +55,7 @@ async fn make_move(
         evidence: request.evidence,
         operation_id: required("operation_id", &request.operation_id)?.to_owned(),
     };
-    let made = app.store.apply(&wanted).await?;
+    let made = app.apply(&wanted).await?;
     let event = made
         .ok_or_else(|| ApiError::Broken(Error::bug("a move with an expectation made no event")))?;
     Ok(Json(MoveReply { event }))
@@ -156,7 +156,7 @@ async fn yank(
         reason: request.reason,
         operation_id: required("operation_id", &request.operation_id)?.to_owned(),
     };
-    let event = app.store.yank(&wanted).await?;
+    let event = app.yank(&wanted).await?;
     let live = app.store.version(&wanted.model, wanted.version).await?.aliases;
     Ok(Json(YankReply { event, live }))
 }

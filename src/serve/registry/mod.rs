@@ -12,6 +12,7 @@ mod failure;
 mod filter;
 mod lifecycle;
 mod logged_models;
+mod metrics;
 mod models;
 mod plain;
 mod probes;
@@ -20,6 +21,7 @@ mod runs;
 mod source;
 mod versions;
 mod watch;
+mod webhooks;
 mod whoami;
 
 use axum::Router;
@@ -30,9 +32,12 @@ use axum::middleware;
 use crate::api::mlflow::KeyValue;
 use crate::store::{Pairs, Store};
 use failure::ApiError;
+use metrics::Metrics;
+use webhooks::Webhooks;
 
 pub(crate) use access::{Hosts, Identity};
 pub(crate) use plain::plain;
+pub(crate) use webhooks::{Deliveries, Reach};
 
 /// The largest JSON body: MLflow's limit on a batch is 1 MB, and evidence is smaller still.
 const BODY_LIMIT_BYTES: usize = 16 << 20;
@@ -42,27 +47,42 @@ const BODY_LIMIT_BYTES: usize = 16 << 20;
 struct App {
     store: Store,
     identity: Identity,
+    metrics: Metrics,
+    webhooks: Webhooks,
 }
 
 /// Every route of the registry.
 pub(crate) fn router(store: Store, identity: Identity) -> Router {
-    let app = App { store, identity };
+    served(store, identity, Reach::default()).0
+}
+
+/// Every route, and what delivers to webhooks as far as they may reach: a server runs it.
+pub(crate) fn served(store: Store, identity: Identity, reach: Reach) -> (Router, Deliveries) {
+    let (metrics, webhooks) = (Metrics::new(), Webhooks::new(reach));
+    let deliveries = webhooks.deliveries(store.clone(), metrics.clone());
+    (routes(App { store, identity, metrics, webhooks }), deliveries)
+}
+
+fn routes(app: App) -> Router {
     let mlflow = Router::new()
         .merge(experiments::routes())
         .merge(runs::routes())
         .merge(models::routes())
         .merge(versions::routes())
         .merge(logged_models::routes())
-        .merge(artifacts::run_routes());
+        .merge(artifacts::run_routes())
+        .merge(webhooks::routes());
     Router::new()
         .nest("/api/2.0/mlflow", mlflow)
         .nest("/api/2.0/mlflow-artifacts", artifacts::routes())
         .nest("/api/mlx/1", lifecycle::routes().merge(whoami::routes()))
         .merge(probes::routes())
+        .merge(metrics::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_route)
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(middleware::from_fn_with_state(app.clone(), watch::watch))
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::measure))
         .with_state(app)
 }
 

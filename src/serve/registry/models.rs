@@ -142,7 +142,7 @@ async fn set_alias(
     let environment: EnvironmentName = required("alias", &request.alias)?.parse()?;
     let name = known_name(&request.name)?;
     caller.require(Need::Move { environment: &environment, model: &name })?;
-    app.store.apply(&plain_move(&caller, name, environment, Some(version))).await?;
+    app.apply(&plain_move(&caller, name, environment, Some(version))).await?;
     Ok(Json(Empty {}))
 }
 
@@ -155,7 +155,7 @@ async fn delete_alias(
     let name = known_name(&request.name)?;
     if let Ok(environment) = request.alias.parse() {
         caller.require(Need::Move { environment: &environment, model: &name })?;
-        app.store.apply(&plain_move(&caller, name, environment, None)).await?;
+        app.apply(&plain_move(&caller, name, environment, None)).await?;
     }
     Ok(Json(Empty {}))
 }

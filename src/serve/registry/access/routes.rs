@@ -31,6 +31,7 @@ pub(super) const TABLE: &[(&str, &str, &str, Class)] = &[
     ("GET", "", "/health", Public),
     ("GET", "", "/version", Public),
     ("GET", "", "/api/3.0/mlflow/server-info", Public),
+    ("GET", "", "/metrics", Read),
     // Experiments and runs
     ("POST", MLFLOW, "/experiments/create", Write),
     ("GET", MLFLOW, "/experiments/get", Read),
@@ -80,6 +81,13 @@ pub(super) const TABLE: &[(&str, &str, &str, Class)] = &[
     ("POST", MLFLOW, "/model-versions/set-tag", Write),
     ("DELETE", MLFLOW, "/model-versions/delete-tag", Write),
     ("GET", MLFLOW, "/model-versions/get-download-uri", Read),
+    // Webhooks: where this server connects to, and what of every model is told there
+    ("POST", MLFLOW, "/webhooks", Admin),
+    ("GET", MLFLOW, "/webhooks", Admin),
+    ("GET", MLFLOW, "/webhooks/{id}", Admin),
+    ("PATCH", MLFLOW, "/webhooks/{id}", Admin),
+    ("DELETE", MLFLOW, "/webhooks/{id}", Admin),
+    ("POST", MLFLOW, "/webhooks/{id}/test", Admin),
     // Files
     ("GET", MLFLOW, "/artifacts/list", Read),
     ("GET", FILES, "/artifacts", Read),
