@@ -7,5 +7,6 @@ mod guarded;
 mod install;
 mod pretend;
 mod road;
+mod served;
 mod real_data;
 mod support;
