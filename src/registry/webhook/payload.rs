@@ -44,13 +44,12 @@ impl Change<'_> {
             Self::ModelCreated { .. } => WebhookEvent::ModelCreated,
             Self::VersionCreated { .. } => WebhookEvent::VersionCreated,
             Self::TagSet { .. } => WebhookEvent::VersionTagSet,
-            Self::TagDeleted { .. } => WebhookEvent::VersionTagDeleted,
             Self::Moved(event) if event.to.is_some() => WebhookEvent::AliasCreated,
             Self::Moved(_) => WebhookEvent::AliasDeleted,
             Self::Yanked { event, .. } if event.kind == EventKind::Yank => {
                 WebhookEvent::VersionTagSet
             }
-            Self::Yanked { .. } => WebhookEvent::VersionTagDeleted,
+            Self::TagDeleted { .. } | Self::Yanked { .. } => WebhookEvent::VersionTagDeleted,
         }
     }
 

@@ -113,11 +113,11 @@ impl Sender {
 
     /// Made when first needed: to read the system's certificates takes longer than to start a server.
     fn client(&self, tls: bool) -> Result<&Client> {
+        static PROVIDER: Once = Once::new();
         let cell = &self.clients[usize::from(tls)];
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // Another part of the process may have installed it already, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
