@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{login, registry_client};
+use super::registry_client;
 use crate::api::mlx::WhoAmI;
 use crate::cli::Globals;
 use crate::data::DataSettings;
@@ -135,7 +135,8 @@ fn logins_of(settings: &RegistrySettings, me: Option<WhoAmI>) -> Vec<Check> {
         checks.push(note("login", other.clone(), "mlx login, or set the two of one registry"));
     }
     if settings.trust.anybody {
-        checks.push(note("login", login::TRUSTS_ANYBODY.into(), "MLX_CA_BUNDLE=ca.pem"));
+        let sentence = settings::registry::trusts_anybody().unwrap_or_default();
+        checks.push(note("login", sentence.into(), "MLX_CA_BUNDLE=ca.pem"));
     }
     if matches!(settings.source, Source::Logins(_)) && logins::is_open_to_others().unwrap_or(false)
     {

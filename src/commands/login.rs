@@ -18,9 +18,6 @@ use crate::ui::Ui;
 
 pub(crate) async fn login(globals: &Globals, args: &LoginArgs, ui: &Ui) -> Result<LoginOutcome> {
     let (settings, url) = server(globals, args.url.as_deref())?;
-    if settings.trust.anybody {
-        ui.warn(TRUSTS_ANYBODY);
-    }
     // Before anything is asked: whoever would answer should know that it may not be sent.
     RegistrySettings { login: Login::Token(Secret::new(String::new())), ..settings.clone() }
         .check_secrecy()?;
@@ -60,9 +57,6 @@ pub(crate) fn logout(globals: &Globals, args: &LogoutArgs) -> Result<LogoutOutco
     logins::remove(&registry)?;
     Ok(LogoutOutcome { registry })
 }
-
-/// What whoever turned the check of certificates off should hear of it.
-pub(crate) const TRUSTS_ANYBODY: &str = "MLFLOW_TRACKING_INSECURE_TLS is set: the registry may be anybody, and whoever it is gets your token";
 
 /// The server that is meant, and how to reach it.
 fn server(globals: &Globals, typed: Option<&str>) -> Result<(RegistrySettings, Url)> {

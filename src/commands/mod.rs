@@ -54,6 +54,9 @@ pub(crate) fn main() -> std::process::ExitCode {
     for sentence in settings::variables::unknown() {
         ui.warn(&sentence);
     }
+    if let Some(sentence) = settings::registry::trusts_anybody() {
+        ui.warn(sentence);
+    }
     ui.report_panics();
     let finished = std::panic::catch_unwind(AssertUnwindSafe(|| start(cli, &ui)));
     // What panicked was reported when it did.

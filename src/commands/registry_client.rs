@@ -65,6 +65,7 @@ pub(crate) fn connect(
         timeout: settings.timeout,
         ca_bundle: settings.trust.bundle.clone(),
         trust_anybody: settings.trust.anybody,
+        direct: settings::registry::is_loopback(base),
     })
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct HttpSettings {
     pub ca_bundle: Option<PathBuf>,
     /// Take any certificate for good.
     pub trust_anybody: bool,
+    /// Whether it is this machine, to which no proxy leads.
+    pub direct: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -99,8 +101,13 @@ impl Transport {
             // Another part of the process may have installed it already, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let HttpSettings { base, credentials, timeout, ca_bundle, trust_anybody } = settings;
+        let HttpSettings { base, credentials, timeout, ca_bundle, trust_anybody, direct } =
+            settings;
         let mut client = reqwest::Client::builder();
+        if direct {
+            // What may go in the clear to this machine must not go to a proxy on another.
+            client = client.no_proxy();
+        }
         if base.scheme() == "http" {
             // Certificates are for https; without this a machine that has none could not speak http.
             client = client.tls_certs_only(std::iter::empty());

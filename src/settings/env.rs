@@ -107,6 +107,7 @@ pub(crate) const DEVELOPMENT: &[&str] = &[
     "MLX_ONNX_PYTHON",
     "MLX_BENCH_ROUNDS",
     "MLX_BENCH_SECONDS",
+    "MLX_BENCH_VERSIONS",
     "MLX_BENCH_WORKLOADS",
     "MLX_TORCH_PEER",
     "MLX_TORCH_PYTHON",

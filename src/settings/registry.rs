@@ -220,6 +220,14 @@ fn of_another(variable: &str, beside: &str) -> String {
     format!("{variable} is for the registry of {beside}, and not sent to this one")
 }
 
+/// What whoever turned the check of certificates off should hear of it, whatever they do.
+pub(crate) fn trusts_anybody() -> Option<&'static str> {
+    let address = env::text(env::MLFLOW_TRACKING_URI).and_then(|text| Url::parse(&text).ok())?;
+    find_trust(&address).anybody.then_some(
+        "MLFLOW_TRACKING_INSECURE_TLS is set: the registry may be anybody, and whoever it is gets your token",
+    )
+}
+
 /// MLflow's variables speak of MLflow's address alone.
 fn find_trust(url: &Url) -> Trust {
     let of_mlflow =
@@ -228,7 +236,7 @@ fn find_trust(url: &Url) -> Trust {
         .or_else(|| env::path(env::MLFLOW_TRACKING_SERVER_CERT_PATH).filter(|_| of_mlflow));
     let asked = env::text(env::MLFLOW_TRACKING_INSECURE_TLS)
         .is_some_and(|text| ["true", "1"].contains(&text.to_ascii_lowercase().as_str()));
-    Trust { bundle, anybody: asked && of_mlflow }
+    Trust { bundle, anybody: asked && of_mlflow && url.scheme() == "https" }
 }
 
 impl fmt::Display for Source {

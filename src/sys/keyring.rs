@@ -21,7 +21,7 @@ pub(crate) struct Keyring {
 impl Keyring {
     /// `attended`: somebody may unlock it.
     pub(crate) fn new(attended: bool) -> Self {
-        Self { patience: Duration::from_secs(if attended { 60 } else { 3 }) }
+        Self { patience: Duration::from_secs(if attended { 60 } else { 5 }) }
     }
 
     /// Keep a secret under this name. An error says why the keyring does not.

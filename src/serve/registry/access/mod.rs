@@ -86,18 +86,17 @@ impl Caller {
             Class::Write => self.require(Need::Write),
             Class::Admin => self.require(Need::Administer),
             Class::Move => match self {
-                Self::Holder(record)
-                    if !record
-                        .roles
-                        .iter()
-                        .any(|role| matches!(role, Role::Promoter { .. } | Role::Admin)) =>
-                {
+                Self::Holder(record) if !record.roles.iter().any(may_move_something) => {
                     Err(short_of(record, "`promoter` of the environment"))
                 }
                 _ => self.require(Need::Read),
             },
         }
     }
+}
+
+fn may_move_something(role: &Role) -> bool {
+    matches!(role, Role::Promoter { .. } | Role::Admin)
 }
 
 fn short_of(record: &TokenRecord, needed: &str) -> ApiError {
