@@ -7,17 +7,27 @@
 //! | `GET models/{name}/history?environment=&at=` | – | [`HistoryReply`]: what was live where at a time |
 //! | `POST models/{name}/versions/{version}/yank` | [`YankRequest`] | [`YankReply`] |
 //! | `GET models/{name}/versions/{version}/files` | – | [`FilesReply`]: the manifest pinned at creation |
+//! | `GET models/{name}/environments/{environment}/policy` | – | [`PolicyReply`]: what it asks of this model |
+//! | `GET environments` | – | [`EnvironmentsReply`] |
+//! | `GET environments/{environment}` | – | [`EnvironmentReply`] |
+//! | `PUT environments/{environment}/policy` | [`SetPolicyRequest`] | [`RevisionReply`]; 409 where `expect` is not the last revision |
+//! | `POST models/{name}/requests` | [`AskRequest`] | [`RequestReply`] |
+//! | `GET requests?status=&model=&environment=` | – | [`RequestsReply`] |
+//! | `POST requests/{id}/approve`, `…/reject`, `…/withdraw` | [`AnswerRequest`] | [`RequestReply`]; 409 where it is not open anymore |
 //! | `GET verify` | – | [`VerifyReply`] |
 //! | `GET whoami` | – | [`WhoAmI`] |
 //!
 //! Every write carries an `operation_id` that the client makes: repeated, it answers what the first
-//! one did.
+//! one did. What an environment's policy forbids is 403 `PERMISSION_DENIED`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::registry::access::Role;
 use crate::registry::history::Standing;
-use crate::registry::{EnvironmentName, Event, EventKind, VersionNumber};
+use crate::registry::policy::{Revision, Summary};
+use crate::registry::{
+    EnvironmentName, Event, EventKind, ModelPattern, Policy, Request, VersionNumber,
+};
 
 /// The `error_code` of a write that lost its compare-and-set.
 pub(crate) const CONFLICT: &str = "MLX_CONFLICT";
@@ -107,6 +117,80 @@ impl VersionFile {
 pub(crate) struct FilesReply {
     #[serde(default)]
     pub files: Vec<VersionFile>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PolicyReply {
+    /// Null: the environment asks nothing of this model.
+    pub policy: Option<Revision>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EnvironmentsReply {
+    /// By name: those where something is live, and those that have a policy.
+    pub environments: Vec<Summary>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EnvironmentReply {
+    pub summary: Summary,
+    /// Every revision of its policies that there was, newest first.
+    pub revisions: Vec<Revision>,
+    /// Those that are open, oldest first.
+    pub requests: Vec<Request>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SetPolicyRequest {
+    pub operation_id: String,
+    pub models: ModelPattern,
+    /// Null: remove the policy.
+    pub policy: Option<Policy>,
+    /// The revision that this one is made from; null: there is none yet.
+    pub expect: Option<u64>,
+    pub reason: Option<String>,
+    pub actor: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RevisionReply {
+    pub revision: Revision,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AskRequest {
+    pub operation_id: String,
+    pub environment: EnvironmentName,
+    pub version: VersionNumber,
+    /// What is live, and must be when it is approved; null: nothing.
+    pub expect: Option<VersionNumber>,
+    pub evidence: Option<serde_json::Value>,
+    pub reason: Option<String>,
+    pub actor: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AnswerRequest {
+    pub operation_id: String,
+    pub reason: Option<String>,
+    pub actor: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RequestReply {
+    pub request: Request,
+    /// How many approvals the policy asks for now.
+    pub needed: u32,
+    /// How many of those that were given count.
+    pub counted: u32,
+    /// The promotion, where this approval was the last that it needed.
+    pub event: Option<Event>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RequestsReply {
+    /// Oldest first.
+    pub requests: Vec<Request>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -1,9 +1,11 @@
 //! What can be typed: the clap structs and their help text, one verb a file.
 
+pub(crate) mod approve;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod data;
 pub(crate) mod doctor;
+pub(crate) mod environments;
 pub(crate) mod eval;
 pub(crate) mod login;
 pub(crate) mod models;
@@ -67,6 +69,9 @@ pub(crate) enum Command {
     Register(register::RegisterArgs),
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
+    #[command(subcommand)]
+    Env(environments::EnvCommand),
+    Approve(approve::ApproveArgs),
     #[command(subcommand)]
     Models(models::ModelsCommand),
     #[command(subcommand)]

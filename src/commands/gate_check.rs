@@ -1,6 +1,6 @@
 //! A gate held against a version: its package and those it is compared with, on the project's test data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -18,6 +18,28 @@ use crate::settings::Project;
 use crate::sys::device;
 use crate::ui::Ui;
 
+/// The rules to hold a version against; one of them at least is there.
+#[derive(Clone, Copy)]
+pub(crate) struct Gates<'a> {
+    /// That of the environment's policy, which the registry holds the evidence against.
+    pub required: Option<&'a Gate>,
+    /// The project's own.
+    pub own: Option<&'a Gate>,
+}
+
+impl<'a> Gates<'a> {
+    /// The gates with how errors name them, each once, the registry's first.
+    fn named(self, environment: &EnvironmentName) -> Vec<(String, &'a Gate)> {
+        let own = self.own.filter(|own| self.required != Some(own));
+        let required =
+            self.required.map(|gate| (format!("the gate of {environment}'s policy"), gate));
+        required
+            .into_iter()
+            .chain(own.map(|gate| (format!("[gates.{environment}]"), gate)))
+            .collect()
+    }
+}
+
 pub(crate) struct GateCheck {
     pub report: GateReport,
     pub evaluated: Option<Evaluated>,
@@ -29,13 +51,14 @@ pub(crate) struct GateCheck {
 pub(crate) async fn run(
     project: &Project,
     environment: &EnvironmentName,
-    gate: &Gate,
+    gates: Gates<'_>,
     remote: &Remote,
     candidate: &Registered,
     events: &[Event],
     ui: &Ui,
 ) -> Result<GateCheck> {
     let settings = &project.settings;
+    let gates_named = gates.named(environment);
     let dataset = data::load(&LoadRequest {
         task: settings.project.task,
         settings: &settings.data,
@@ -51,14 +74,20 @@ pub(crate) async fn run(
             "{}: to decide, train and register anew on the present data; with test rows in a file of their own (`data.test`), it won't happen again",
             loaded.drawn_anew(&files)
         ));
-        let report = gate.undecided(&format!("{files} changed since it was trained"));
+        let why = format!("{files} changed since it was trained");
+        let reports = gates_named.iter().map(|(_, gate)| gate.undecided(&why));
+        let report = GateReport::of_all(reports);
         return Ok(GateCheck { report, evaluated: None, evidence: None });
     }
     let measured = loaded.measure(&dataset, &settings.eval)?;
 
     let mut references = BTreeMap::new();
     let mut compared = serde_json::Map::new();
-    for name in gate.references()? {
+    let mut compare = BTreeSet::new();
+    for (_, gate) in &gates_named {
+        compare.extend(gate.references()?);
+    }
+    for name in compare {
         let Some(version) = history::environment(events, &name).live else {
             references.insert(name.to_string(), Reference::NothingLive);
             continue;
@@ -85,11 +114,14 @@ pub(crate) async fn run(
         references.insert(name.to_string(), reference);
     }
 
-    let report = gate
-        .evaluate(&measured.metrics, &references, |metric, value, reference| {
+    let mut reports = Vec::new();
+    for (named, gate) in &gates_named {
+        let report = gate.evaluate(&measured.metrics, &references, |metric, value, reference| {
             Direction::of(metric).behind(value, reference)
-        })
-        .context(|| format!("[gates.{environment}]"))?;
+        });
+        reports.push(report.context(|| named)?);
+    }
+    let report = GateReport::of_all(reports);
     let data: Vec<Value> = dataset
         .sources
         .iter()
@@ -99,7 +131,8 @@ pub(crate) async fn run(
         "decision": report.decision,
         "environment": environment,
         "rules": report.rules,
-        "gate": gate,
+        "gate": gates.required.or(gates.own),
+        "own_gate": gates.required.and(gates.own),
         "model": { "version": candidate.version, "digest": measured.digest },
         "compared": compared,
         "data": data,

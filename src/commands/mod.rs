@@ -1,7 +1,9 @@
 //! One verb per file: settings in, outcome out. This is where the rooms meet.
 
+mod approve;
 mod completions;
 mod config;
+mod environments;
 mod eval;
 mod predict;
 mod resolve;
@@ -108,6 +110,8 @@ async fn run(cli: Cli, ui: &Ui) -> Result<ExitCode> {
         Command::Rollback(args) => {
             ui.answer(&rollback::rollback(&RollbackSettings::new(globals, &args)?, ui).await?)
         }
+        Command::Env(command) => environments::environments(globals, command, ui).await,
+        Command::Approve(args) => approve::approve(globals, &args, ui).await,
         Command::Login(args) => ui.answer(&login::login(globals, &args, ui).await?),
         Command::Logout(args) => ui.answer(&login::logout(globals, &args)?),
         Command::Models(command) => models(globals, command, ui).await,

@@ -1,6 +1,8 @@
 //! What commands answer: plain values that serialise. How they look is `ui`'s matter.
 
+pub(crate) mod approve;
 pub(crate) mod config;
+pub(crate) mod environments;
 pub(crate) mod eval;
 pub(crate) mod predict;
 pub(crate) mod data_check;

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::Outcome;
 use crate::registry::history::Standing;
-use crate::registry::{EnvironmentName, Event, ModelName, VersionNumber};
+use crate::registry::{EnvironmentName, ModelName, VersionNumber};
+
+pub(crate) use crate::registry::Event;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct ModelsListOutcome {

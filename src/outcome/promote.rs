@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::Outcome;
 use crate::error::ExitCode;
+use crate::registry::policy::Revision;
 use crate::registry::promotion::Plan;
-use crate::registry::{Event, VersionNumber};
+use crate::registry::{Event, Request, VersionNumber};
 
 pub(crate) use crate::registry::gate::{Decision, GateReport, Verdict};
 
@@ -19,6 +20,12 @@ pub(crate) struct PromoteOutcome {
     /// The version was live there already, so nothing moved.
     pub already_live: bool,
     pub dry_run: bool,
+    /// The policy that the environment has for the model; null: none.
+    pub policy: Option<Revision>,
+    /// Others were to be asked, and nothing to be moved.
+    pub asks: bool,
+    /// The request that was made; null where none was asked for.
+    pub request: Option<Request>,
     /// The move as the registry wrote it; null where nothing moved.
     pub event: Option<Event>,
 }

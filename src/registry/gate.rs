@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::judge::{Decision, GateReport, Metrics, Reference, Verdict};
+pub(crate) use self::judge::{Decision, GateReport, Metrics, Reference, RuleResult, Verdict};
 use super::EnvironmentName;
 use crate::error::{Error, Result};
 
@@ -71,6 +71,11 @@ impl Gate {
             }
         }
         Ok(())
+    }
+
+    /// Whether it has no rule at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The environments whose live version the rules compare with.

@@ -43,6 +43,11 @@ impl Environment {
         self.ever.iter().rev().filter(away).copied().collect()
     }
 
+    /// Does it stand behind what is live, or is it that: was live, and not rolled back from since?
+    pub(crate) fn is_good(&self, version: VersionNumber) -> bool {
+        self.good.contains(&version)
+    }
+
     /// Was nothing ever live here but what is?
     pub(crate) fn is_alone(&self) -> bool {
         self.ever.iter().all(|version| Some(*version) == self.live)
@@ -499,7 +504,7 @@ mod tests {
             assert_eq!(yanked.keys().map(|version| version.0).collect::<BTreeSet<_>>(), away);
             let good = past.last_known_good(|version| !yanked.contains_key(&version));
             if let Some(good) = good {
-                assert!(past.was_live(good), "{words}");
+                assert!(past.was_live(good) && past.is_good(good), "{words}");
                 assert!(good.0 != live && !away.contains(&good.0), "{words}");
             }
         }

@@ -7,7 +7,9 @@ use http::Method;
 
 use super::failure::Failure;
 use super::models::ModelRecord;
+use super::policies::refused;
 use super::request::{Remote, segment};
+use crate::api::mlflow::code;
 use crate::api::mlx::{
     CONFLICT, ConflictBody, EventsReply, FilesReply, HistoryReply, MoveReply, MoveRequest,
     VerifyReply, VersionFile, YankReply, YankRequest,
@@ -15,7 +17,7 @@ use crate::api::mlx::{
 use crate::error::{Error, Result};
 use crate::registry::{EnvironmentName, Event, ModelName, VersionNumber, promotion};
 
-const ROUTES: &str = "/api/mlx/1";
+pub(super) const ROUTES: &str = "/api/mlx/1";
 
 impl Remote {
     /// Move an environment's pointer, if what is live there is still what the request expects.
@@ -35,6 +37,11 @@ impl Remote {
             Err(Failure::Refused(refusal)) if refusal.error_code == CONFLICT => {
                 let body: ConflictBody = serde_json::from_slice(&refusal.body)
                     .map_err(|error| Error::conflict(format!("{} ({error})", refusal.message)))?;
+                if body.live == request.expect {
+                    // Another thing than what is live changed: what the evidence compares with.
+                    return Err(Error::conflict(body.message)
+                        .hint("what was decided is out of date: run the command again"));
+                }
                 Err(promotion::conflict(
                     model,
                     &request.environment,
@@ -42,6 +49,9 @@ impl Remote {
                     body.live,
                     body.winner.as_ref(),
                 ))
+            }
+            Err(failure) if failure.is(code::PERMISSION_DENIED) => {
+                Err(refused(failure, &request.environment))
             }
             Err(failure) => Err(self.without_extension(failure)),
         }

@@ -11,6 +11,7 @@ mod failure;
 mod journal;
 mod lifecycle;
 mod models;
+mod policies;
 mod request;
 mod runs;
 mod tls;
@@ -18,6 +19,7 @@ mod transport;
 mod unpinned;
 
 pub(crate) use models::VersionRecord;
+pub(crate) use policies::RequestFilter;
 pub(crate) use request::Remote;
 pub(crate) use runs::NewRun;
 pub(crate) use transport::{Credentials, HttpSettings};

@@ -2,8 +2,10 @@
 //!
 //! Later wins: default, user file, `mlx.toml`, `MLX_*`, `--set`, a named flag.
 
+pub(crate) mod approve;
 pub(crate) mod data_check;
 pub(crate) mod env;
+pub(crate) mod environments;
 pub(crate) mod eval;
 pub(crate) mod predict;
 pub(crate) mod known;

@@ -13,6 +13,8 @@ pub(crate) struct PromoteSettings {
     pub environment: EnvironmentName,
     pub expect: Expect,
     pub reason: Option<String>,
+    /// Ask others to approve it, and move nothing.
+    pub request: bool,
     /// Ask no gate, whether there is one or not.
     pub ungated: bool,
     pub dry_run: bool,
@@ -29,6 +31,7 @@ impl PromoteSettings {
             environment: typed(&args.environment)?,
             expect: args.expect.as_deref().map_or(Ok(Expect::WhateverIsLive), typed)?,
             reason: reason(args.reason.as_deref())?,
+            request: args.request,
             ungated: args.ungated,
             dry_run: args.dry_run,
             project,

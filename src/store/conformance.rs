@@ -3,6 +3,8 @@
 //! A new kind (another database, another place for bytes) joins in [`stores`]; nothing else here
 //! changes.
 
+mod policies;
+
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
@@ -123,6 +125,13 @@ conformance! {
     a_rollback_goes_where_something_was_live,
     a_yanked_version_is_moved_to_by_no_road,
     a_long_log_comes_in_pages,
+    a_policy_is_changed_from_its_last_revision,
+    only_evidence_of_these_bytes_and_this_gate_is_let_pass,
+    a_plain_alias_call_does_not_go_round_a_policy,
+    a_rollback_needs_a_promoter_and_no_approval,
+    a_promotion_waits_for_other_people,
+    a_request_is_for_what_was_seen,
+    of_many_approvals_at_once_one_promotes,
     searches_find_and_page,
     a_sound_store_verifies,
     tokens_are_kept_and_revoked,
@@ -213,6 +222,12 @@ fn all() -> Query {
 }
 
 mod checks {
+    pub(super) use super::policies::{
+        a_plain_alias_call_does_not_go_round_a_policy, a_policy_is_changed_from_its_last_revision,
+        a_promotion_waits_for_other_people, a_request_is_for_what_was_seen,
+        a_rollback_needs_a_promoter_and_no_approval, of_many_approvals_at_once_one_promotes,
+        only_evidence_of_these_bytes_and_this_gate_is_let_pass,
+    };
     use super::*;
 
     pub(super) async fn bytes_are_stored_once_and_come_back_whole(store: &Store) {

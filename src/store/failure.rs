@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Invalid(String),
     /// What is stored forbids it.
     Forbidden(String),
+    /// Whoever asks may not, by the rules that the registry keeps.
+    Denied(String),
     /// Someone else moved first.
     Conflict { message: String, live: Option<VersionNumber>, winner: Option<Box<Event>> },
     /// The store itself failed: a full disk, a lost connection, a bug.
@@ -30,6 +32,7 @@ impl Failure {
             | Self::Exists(message)
             | Self::Invalid(message)
             | Self::Forbidden(message) => Error::user(message),
+            Self::Denied(message) => Error::new(ExitCode::NotAllowed, message),
             Self::Conflict { message, .. } => Error::conflict(message),
             Self::Broken(error) => error,
         }

@@ -3,6 +3,7 @@
 //! A row that names bytes is written only after the bytes are on disk, and a version, its manifest
 //! and its number in one transaction: killed at any moment, nothing half-made can be seen.
 
+mod admission;
 mod artifacts;
 mod backup;
 mod buckets;
@@ -17,7 +18,9 @@ mod moves;
 mod objects;
 mod outbox;
 mod place;
+mod policies;
 mod postgres;
+mod requests;
 mod runs;
 mod search;
 mod sql;
@@ -51,6 +54,8 @@ pub(crate) use moves::{Expect, Move};
 pub(crate) use objects::{ByteStream, Object};
 pub(crate) use outbox::{Claim, Delivery, Settled};
 pub(crate) use place::Place;
+pub(crate) use policies::NewPolicy;
+pub(crate) use requests::{Ask, Asked, Say, Which};
 pub(crate) use runs::{MetricPoint, NewRun, RunRow};
 pub(crate) use search::{Comparison, Condition, Field, Order, Page, Query, Stages, Value};
 pub(crate) use tokens::Tokens;

@@ -1,8 +1,9 @@
 //! Moves of an environment's pointer: the event and the alias in one transaction.
 
 use super::sql::{Scope, Transaction};
-use super::{Failure, Store, events, models, outbox, versions, yanks};
+use super::{Failure, Store, admission, events, models, outbox, requests, versions, yanks};
 use crate::registry::history::{self, NewEvent};
+use crate::registry::policy::Satisfied;
 use crate::registry::webhook::Change;
 use crate::registry::{EnvironmentName, Event, EventKind, ModelName, VersionNumber};
 use crate::sys::clock;
@@ -52,26 +53,46 @@ impl Store {
         if wanted.to == live {
             return Ok(None);
         }
-        let event = NewEvent {
-            model: model.clone(),
-            environment: Some(environment.clone()),
-            kind: wanted.kind,
-            from: live,
-            to: wanted.to,
-            actor: wanted.actor.clone(),
-            reason: wanted.reason.clone(),
-            evidence: wanted.evidence.clone(),
-            policy: None,
-            operation_id: wanted.operation_id.clone(),
-            timestamp_ms: clock::now_ms(),
-        }
-        .after(events::last(&mut transaction, model).await?);
-        events::append(&mut transaction, &event).await?;
-        events::project(&mut transaction, model, environment, event.to).await?;
-        outbox::announce(&mut transaction, model, Change::Moved(&event)).await?;
+        let admitted = admission::admit(&mut transaction, wanted, live).await?;
+        let event = match &admitted.request {
+            None => record(&mut transaction, wanted, live, admitted.policy).await?,
+            Some(request) => {
+                requests::done(&mut transaction, &request.id, &wanted.actor).await?;
+                let wanted = Move { evidence: request.evidence.clone(), ..wanted.clone() };
+                record(&mut transaction, &wanted, live, admitted.policy).await?
+            }
+        };
         transaction.commit().await?;
         Ok(Some(event))
     }
+}
+
+/// The event of a move that is allowed, and the alias that it moves.
+pub(super) async fn record(
+    transaction: &mut Transaction<'_>,
+    wanted: &Move,
+    live: Option<VersionNumber>,
+    policy: Option<Satisfied>,
+) -> Result<Event, Failure> {
+    let Move { model, environment, .. } = wanted;
+    let event = NewEvent {
+        model: model.clone(),
+        environment: Some(environment.clone()),
+        kind: wanted.kind,
+        from: live,
+        to: wanted.to,
+        actor: wanted.actor.clone(),
+        reason: wanted.reason.clone(),
+        evidence: wanted.evidence.clone(),
+        policy,
+        operation_id: wanted.operation_id.clone(),
+        timestamp_ms: clock::now_ms(),
+    }
+    .after(events::last(transaction, model).await?);
+    events::append(transaction, &event).await?;
+    events::project(transaction, model, environment, event.to).await?;
+    outbox::announce(transaction, model, Change::Moved(&event)).await?;
+    Ok(event)
 }
 
 /// Whether a move may be made, by what is live and what was.

@@ -9,7 +9,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, Arguments, AssertSqlSafe, Encode, Type};
 
-use crate::registry::ModelName;
+use crate::registry::{EnvironmentName, ModelName};
 
 pub(super) type Row = AnyRow;
 pub(super) type Transaction<'a> = sqlx::Transaction<'a, Any>;
@@ -99,6 +99,7 @@ pub(super) enum Scope<'a> {
     Run(&'a str),
     LoggedModel(&'a str),
     Model(&'a ModelName),
+    Environment(&'a EnvironmentName),
     Artifacts,
     Tokens,
     Webhook(&'a str),
@@ -111,6 +112,7 @@ impl fmt::Display for Scope<'_> {
             Self::Run(id) => write!(f, "run {id}"),
             Self::LoggedModel(id) => write!(f, "logged model {id}"),
             Self::Model(name) => write!(f, "model {name}"),
+            Self::Environment(name) => write!(f, "environment {name}"),
             Self::Artifacts => f.write_str("artifacts"),
             Self::Tokens => f.write_str("tokens"),
             Self::Webhook(id) => write!(f, "webhook {id}"),

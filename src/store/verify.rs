@@ -1,6 +1,7 @@
 //! The check of everything: bytes, manifests, the log, and what is projected from it.
 
 mod log;
+mod policies;
 
 use std::collections::{BTreeMap, HashMap};
 

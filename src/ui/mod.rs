@@ -2,7 +2,9 @@
 //!
 //! The answer goes to stdout; status, progress, warnings and hints go to stderr.
 
+mod approve;
 pub(crate) mod config;
+mod environments;
 mod data_check;
 mod curve;
 mod live;

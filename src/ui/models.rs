@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use super::table::Table;
 use super::{Style, Text, time};
 use crate::outcome::models::{
-    ModelsDeleteOutcome, ModelsHistoryOutcome, ModelsListOutcome, ModelsPullOutcome,
+    Event, ModelsDeleteOutcome, ModelsHistoryOutcome, ModelsListOutcome, ModelsPullOutcome,
     ModelsShowOutcome, ModelsStandingOutcome, ModelsYankOutcome, ShownVersion,
 };
 
@@ -108,7 +108,7 @@ impl Text for ModelsHistoryOutcome {
                 event.kind.name().to_owned(),
                 or_dash(event.from),
                 or_dash(event.to),
-                event.verdict().unwrap_or("–").to_owned(),
+                verdict(event),
                 event.actor.clone(),
                 event.reason.clone().unwrap_or_default(),
             ]);
@@ -196,6 +196,17 @@ impl Text for ModelsDeleteOutcome {
             }
         };
     }
+}
+
+/// What the gate said, and who approved.
+fn verdict(event: &Event) -> String {
+    let verdict = event.verdict().unwrap_or("–");
+    let approvals = event.policy.as_ref().map_or(&[][..], |policy| &policy.approvals);
+    if approvals.is_empty() {
+        return verdict.to_owned();
+    }
+    let people: Vec<&str> = approvals.iter().map(|approval| approval.actor.as_str()).collect();
+    format!("{verdict}, approved by {}", people.join(", "))
 }
 
 /// Where a version is live, and whether it is yanked.

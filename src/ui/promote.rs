@@ -10,8 +10,24 @@ impl Text for PromoteOutcome {
     fn text(&self, page: &mut String, style: Style) {
         let plan = &self.plan;
         let (model, environment, to) = (&plan.model, &plan.environment, plan.to);
-        let Some(gate) = &self.gate else {
+        if self.already_live {
             let _ = writeln!(page, "{model}/{to} is live in {environment} already; nothing to do");
+            return;
+        }
+        let moved = from(plan.from.map(|version| format!("{model}/{version}")));
+        let Some(gate) = &self.gate else {
+            let approvers: Vec<&str> = self
+                .event
+                .iter()
+                .flat_map(|event| event.policy.iter().flat_map(|policy| &policy.approvals))
+                .map(|approval| approval.actor.as_str())
+                .collect();
+            let _ = writeln!(
+                page,
+                "promoted {} to {environment}{moved}, as {} approved",
+                style.bold(&format!("{model}/{to}")),
+                approvers.join(" and ")
+            );
             return;
         };
         if let Some(evaluated) = &self.evaluated {
@@ -28,7 +44,6 @@ impl Text for PromoteOutcome {
             );
         }
         rules(page, style, gate);
-        let moved = from(plan.from.map(|version| format!("{model}/{version}")));
         let _ = match gate.decision {
             Decision::Fail => writeln!(
                 page,
@@ -40,6 +55,27 @@ impl Text for PromoteOutcome {
                 "{}: the gate of {environment} can't decide on {model}/{to}; nothing was moved",
                 style.yellow("inconclusive")
             ),
+            Decision::Pass | Decision::Ungated if self.asks => {
+                let needed = self
+                    .policy
+                    .as_ref()
+                    .and_then(|revision| revision.policy.as_ref())
+                    .map_or(0, |policy| policy.approvals);
+                let people = if needed == 1 { "person has" } else { "people have" };
+                let verb = if self.dry_run { "would ask" } else { "asked" };
+                let _ = writeln!(
+                    page,
+                    "{verb} to promote {model}/{to} to {environment}{moved}: {needed} other {people} to approve it"
+                );
+                match &self.request {
+                    Some(request) => writeln!(
+                        page,
+                        "they type `mlx approve {model}/{to} --to {environment}` (request {})",
+                        request.id.get(..8).unwrap_or(&request.id)
+                    ),
+                    None => Ok(()),
+                }
+            }
             Decision::Pass | Decision::Ungated if self.dry_run => {
                 writeln!(page, "would promote {model}/{to} to {environment}{moved}")
             }

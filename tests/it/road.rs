@@ -50,9 +50,14 @@ struct Server {
 
 impl Server {
     fn start(home: &Home) -> Self {
+        Self::start_over(home, "served")
+    }
+
+    /// Over the registry in this folder.
+    fn start_over(home: &Home, folder: &str) -> Self {
         let mut process = home
             .command_in("")
-            .args(["registry", "serve", "--port", "0", "--data", "served"])
+            .args(["registry", "serve", "--port", "0", "--data", folder])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -119,6 +124,31 @@ impl Road {
             client.post(format!("{url}/api/2.0/mlflow/{path}")).body(body.to_string()).send();
         let text = sent.and_then(reqwest::blocking::Response::text).expect("an answer");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
+    }
+
+    /// Send a request to the registry as somebody else would, over HTTP: its status and what it says.
+    /// An embedded registry is served for as long as it takes.
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> (u16, serde_json::Value) {
+        let own;
+        let server = match &self.server {
+            Some(server) => server,
+            None => {
+                own = Server::start_over(&self.home, ".local/share/mlx/registry");
+                &own
+            }
+        };
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+        let method = method.parse().expect("a method");
+        let sent = client.request(method, format!("{}{path}", server.url)).body(body.to_string());
+        let answer = sent.send().expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.json().unwrap_or_else(|error| panic!("{path}: {status}: {error}")))
     }
 
     /// This project with models that were trained, their runs `[better, worse]` not yet registered.

@@ -35,10 +35,10 @@ pub(crate) mod code {
     pub(crate) const ALREADY_EXISTS: &str = "RESOURCE_ALREADY_EXISTS";
     pub(crate) const INVALID_PARAMETER: &str = "INVALID_PARAMETER_VALUE";
     pub(crate) const INVALID_STATE: &str = "INVALID_STATE";
+    pub(crate) const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
     pub(crate) const UNAVAILABLE: &str = "TEMPORARILY_UNAVAILABLE";
     pub(crate) const NO_SUCH_ENDPOINT: &str = "ENDPOINT_NOT_FOUND";
     pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
-    pub(crate) const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
     pub(crate) const INTERNAL: &str = "INTERNAL_ERROR";
 }
 

@@ -72,6 +72,32 @@ pub(crate) struct GateReport {
     pub rules: Vec<RuleResult>,
 }
 
+impl GateReport {
+    /// What several gates say together: a rule that more than one has is told once, and one that
+    /// fails or can't be decided decides.
+    pub(crate) fn of_all(reports: impl IntoIterator<Item = Self>) -> Self {
+        let mut together = Vec::<RuleResult>::new();
+        let mut worst = Decision::Pass;
+        for Self { decision, rules } in reports {
+            let more: Vec<_> = rules
+                .into_iter()
+                .filter(|rule| {
+                    !together
+                        .iter()
+                        .any(|known| known.metric == rule.metric && known.rule == rule.rule)
+                })
+                .collect();
+            together.extend(more);
+            worst = match (worst, decision) {
+                (Decision::Fail, _) | (_, Decision::Fail) => Decision::Fail,
+                (Decision::Inconclusive, _) | (_, Decision::Inconclusive) => Decision::Inconclusive,
+                (_, decision) => decision,
+            };
+        }
+        Self { decision: worst, rules: together }
+    }
+}
+
 impl Gate {
     /// What the rules say of a candidate. A metric that the evaluation does not know is an error.
     ///
@@ -108,10 +134,7 @@ impl Gate {
                     why: None,
                 };
                 match (limit, &rule.no_worse_than) {
-                    (Some(limit), _) => {
-                        let is_min = result.rule.starts_with(AT_LEAST);
-                        against_limit(&mut result, limit, is_min);
-                    }
+                    (Some(limit), _) => against_limit(&mut result, limit),
                     (None, Some(environment)) => against_live(
                         &mut result,
                         environment,
@@ -148,7 +171,7 @@ const AT_LEAST: &str = "at least";
 
 impl Rule {
     /// Each key as people say it, with the limit where it is a number.
-    fn texts(&self) -> Vec<(String, Option<f64>)> {
+    pub(in crate::registry) fn texts(&self) -> Vec<(String, Option<f64>)> {
         let mut texts = Vec::new();
         if let Some(min) = self.min {
             texts.push((format!("{AT_LEAST} {min}"), Some(min)));
@@ -167,14 +190,19 @@ impl Rule {
         }
         texts
     }
+
+    /// Whether a value satisfies the key of this text, whose limit is a number.
+    pub(in crate::registry) fn holds(text: &str, value: f64, limit: f64) -> bool {
+        if text.starts_with(AT_LEAST) { value >= limit } else { value <= limit }
+    }
 }
 
-fn against_limit(result: &mut RuleResult, limit: f64, is_min: bool) {
+fn against_limit(result: &mut RuleResult, limit: f64) {
     let Some(value) = result.candidate else {
         result.why = Some(UNDEFINED.into());
         return;
     };
-    let holds = if is_min { value >= limit } else { value <= limit };
+    let holds = Rule::holds(&result.rule, value, limit);
     result.verdict = if holds { Verdict::Pass } else { Verdict::Fail };
 }
 

@@ -64,6 +64,7 @@ impl From<Failure> for ApiError {
             Failure::Forbidden(message) => {
                 Self::refused(StatusCode::BAD_REQUEST, code::INVALID_STATE, message)
             }
+            Failure::Denied(message) => Self::forbidden(message),
             Failure::Conflict { message, live, winner } => Self::Conflict { message, live, winner },
             Failure::Broken(error) => Self::Broken(error),
         }

@@ -15,8 +15,10 @@ mod logged_models;
 mod metrics;
 mod models;
 mod plain;
+mod policies;
 mod probes;
 mod query;
+mod requests;
 mod runs;
 mod source;
 mod versions;
@@ -72,10 +74,14 @@ fn routes(app: App) -> Router {
         .merge(logged_models::routes())
         .merge(artifacts::run_routes())
         .merge(webhooks::routes());
+    let mlx = lifecycle::routes()
+        .merge(policies::routes())
+        .merge(requests::routes())
+        .merge(whoami::routes());
     Router::new()
         .nest("/api/2.0/mlflow", mlflow)
         .nest("/api/2.0/mlflow-artifacts", artifacts::routes())
-        .nest("/api/mlx/1", lifecycle::routes().merge(whoami::routes()))
+        .nest("/api/mlx/1", mlx)
         .merge(probes::routes())
         .merge(metrics::routes())
         .fallback(no_route)

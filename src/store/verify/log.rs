@@ -6,11 +6,11 @@ use super::super::events::{COLUMNS, event};
 use super::super::sql::{Sql, Transaction};
 use super::super::yanks::YANKED;
 use super::super::{Failure, Store};
-use super::Verification;
+use super::{Verification, policies};
 use crate::registry::history;
 use crate::registry::{Event, ModelName};
 
-type Logs = BTreeMap<ModelName, Vec<Event>>;
+pub(super) type Logs = BTreeMap<ModelName, Vec<Event>>;
 
 impl Store {
     /// Every event's hash and place, and every alias and yanked version against what the log says.
@@ -23,6 +23,7 @@ impl Store {
         }
         check_aliases(&mut snapshot, &logs, found).await?;
         check_yanks(&mut snapshot, &logs, found).await?;
+        policies::check(&mut snapshot, &logs, found).await?;
         snapshot.commit().await?;
         Ok(())
     }

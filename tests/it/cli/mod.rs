@@ -13,6 +13,7 @@ mod gate;
 mod killed;
 mod killed_training;
 mod new;
+mod policies;
 mod precision;
 mod registry;
 mod memory;

@@ -85,7 +85,15 @@ impl Caller {
             Class::Read => self.require(Need::Read),
             Class::Write => self.require(Need::Write),
             Class::Admin => self.require(Need::Administer),
-            Class::Move => match self {
+            Class::Ask => match self {
+                Self::Holder(record)
+                    if !record.roles.iter().any(|role| !matches!(role, Role::Reader)) =>
+                {
+                    Err(short_of(record, "`writer`, or `promoter` of the environment"))
+                }
+                _ => self.require(Need::Read),
+            },
+            Class::Move | Class::Decide => match self {
                 Self::Holder(record) if !record.roles.iter().any(may_move_something) => {
                     Err(short_of(record, "`promoter` of the environment"))
                 }

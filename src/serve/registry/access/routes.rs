@@ -17,10 +17,14 @@ pub(super) enum Class {
     Write,
     /// A promoter of something; the handler asks for the environment and the model.
     Move,
+    /// A promoter of something; the handler asks for those of the stored request.
+    Decide,
+    /// A writer, or a promoter of something: a move that others decide.
+    Ask,
     Admin,
 }
 
-use Class::{Admin, Known, Move, Public, Read, Write};
+use Class::{Admin, Ask, Decide, Known, Move, Public, Read, Write};
 
 const MLFLOW: &str = "/api/2.0/mlflow";
 const MLX: &str = "/api/mlx/1";
@@ -101,6 +105,15 @@ pub(super) const TABLE: &[(&str, &str, &str, Class)] = &[
     ("GET", MLX, "/models/{name}/history", Read),
     ("POST", MLX, "/models/{name}/versions/{version}/yank", Write),
     ("GET", MLX, "/models/{name}/versions/{version}/files", Read),
+    ("GET", MLX, "/environments", Read),
+    ("GET", MLX, "/environments/{environment}", Read),
+    ("PUT", MLX, "/environments/{environment}/policy", Admin),
+    ("GET", MLX, "/models/{name}/environments/{environment}/policy", Read),
+    ("POST", MLX, "/models/{name}/requests", Ask),
+    ("GET", MLX, "/requests", Read),
+    ("POST", MLX, "/requests/{id}/approve", Decide),
+    ("POST", MLX, "/requests/{id}/reject", Ask),
+    ("POST", MLX, "/requests/{id}/withdraw", Ask),
     // It reads and hashes every byte that there is.
     ("GET", MLX, "/verify", Admin),
 ];

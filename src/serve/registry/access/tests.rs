@@ -214,6 +214,9 @@ fn expected(
         Class::Public | Class::Known | Class::Read => true,
         Class::Write => has("writer") || has("admin"),
         Class::Admin => has("admin"),
+        // Of which environment, the stored request says.
+        Class::Decide => has("admin") || roles.iter().any(|role| role.starts_with("promoter")),
+        Class::Ask => roles.iter().any(|role| *role != "reader"),
         Class::Move => {
             has("admin")
                 || (has("promoter:production") && environment == "production")
