@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::model::{Model, ModelSettings};
 
 pub(crate) use crate::model::choice::{Choice, Chosen};
-pub(crate) use allowance::{Allowance, Cuts};
+pub(crate) use allowance::{Allowance, Cuts, Turns};
 pub(crate) use folds::{Deal, Fold, Round};
 pub(crate) use ready::Ready;
 pub(crate) use walk::{Limits, Walk};

@@ -15,7 +15,7 @@ use crate::model::logistic::{Design, Logistic};
 use crate::model::{Model, Probabilities};
 use crate::train::blend;
 use crate::train::course::folds::{learned, rounds};
-use crate::train::course::{Allowance, FinishRequest, Finished, Round, Trained, chosen};
+use crate::train::course::{FinishRequest, Finished, Round, Trained, Turns, chosen};
 use crate::train::logistic::fit;
 
 /// What was said of validation rows by those who had not learned from them, round after round; row-major.
@@ -31,7 +31,9 @@ struct Said {
 pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result<Finished> {
     let rounds = rounds(parts, request)?;
     let classes = model_of(&rounds[0].parts[0])?.classes().len();
-    let mut regressions = Regressions::new(request.allowance, rounds.len());
+    // One a round, and one of all rows where these are several.
+    let count = if rounds.len() > 1 { rounds.len() + 1 } else { 1 };
+    let mut regressions = Turns::new(request.allowance, "regression", count);
     let mut said = Said::new(&rounds, &mut regressions)?;
     let told = Told::read(request.shared)?;
     let counted = told.weights(model_of(&rounds[0].parts[0])?.classes(), &said.labels)?;
@@ -75,12 +77,15 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     let learned = learned(&rounds, request)?;
     let logistic = match said.only_regression.take() {
         Some(only) => only,
-        None => regressions.fit(&model, &learned)?,
+        None => regression(&model, &learned, &mut regressions)?,
     };
     model.spec.prior =
         shares(&class_indices(&learned, &request.data.target, model.classes())?, classes);
     let model = model.with_baseline(logistic)?.with_conformal(conformal)?;
-    let (model, notices) = (Model::Classification(model), regressions.notices());
+    let late =
+        "the logistic regression to compare with was cut short: the budget left no time for more";
+    let notices = regressions.were_cut().then(|| late.to_owned()).into_iter().collect();
+    let model = Model::Classification(model);
     Ok(Finished { model, valid, choice: Some(choice), warning, notices })
 }
 
@@ -114,7 +119,7 @@ fn model_of(part: &Trained) -> Result<&ClassificationModel> {
 }
 
 impl Said {
-    fn new(rounds: &[Round<'_>], regressions: &mut Regressions<'_>) -> Result<Self> {
+    fn new(rounds: &[Round<'_>], regressions: &mut Turns<'_>) -> Result<Self> {
         let mut said =
             Self { labels: vec![], members: vec![], baselines: vec![], only_regression: None };
         said.members.resize(rounds[0].parts.len(), Vec::new());
@@ -124,7 +129,7 @@ impl Said {
             for (part, answers) in parts.iter().zip(&mut said.members) {
                 answers.extend(model_of(part)?.predict(&data.valid)?.values);
             }
-            let regression = regressions.fit(first, &data.train)?;
+            let regression = regression(first, &data.train, regressions)?;
             if rounds.len() == 1 {
                 said.only_regression = Some(regression.clone());
             }
@@ -151,41 +156,18 @@ impl Said {
     }
 }
 
-/// The regressions that every classifier has to beat: one a round, and one of all rows where these are several.
-struct Regressions<'a> {
-    allowance: &'a Allowance<'a>,
-    fitted: usize,
-    count: usize,
-    /// Some were cut short.
-    cut: bool,
-}
-
-impl<'a> Regressions<'a> {
-    fn new(allowance: &'a Allowance<'a>, rounds: usize) -> Self {
-        let count = if rounds > 1 { rounds + 1 } else { 1 };
-        Self { allowance, fitted: 0, count, cut: false }
-    }
-
-    /// The next one, fitted on these rows as far as time allows.
-    fn fit(&mut self, model: &ClassificationModel, train: &Table) -> Result<Logistic> {
-        let features = &model.spec.features[0];
-        let classes = model.classes();
-        // Those that are left share the time evenly.
-        let share = 1.0 / (self.count - self.fitted).max(1) as f64;
-        self.fitted += 1;
-        let piece = self.allowance.piece(&format!("regression {}", self.fitted), share, 0.0);
+/// The regression that every classifier has to beat, fitted on these rows as far as time allows.
+fn regression(
+    model: &ClassificationModel,
+    train: &Table,
+    turns: &mut Turns<'_>,
+) -> Result<Logistic> {
+    let features = &model.spec.features[0];
+    let classes = model.classes();
+    turns.next(|goes_on| {
         let inputs = Inputs::read(features, train, 0..train.rows)?;
         let labels = class_indices(train, &model.spec.data.target, classes)?;
         let design = Design::fit(features, &inputs);
-        fit(design, &inputs, &labels, classes.len(), |iteration| {
-            let goes_on = piece.goes_on(iteration as u64)?;
-            self.cut |= !goes_on;
-            Ok(goes_on)
-        })
-    }
-
-    fn notices(&self) -> Vec<String> {
-        let why = "the logistic regression to compare with was cut short: the budget left no time for more";
-        self.cut.then(|| why.to_owned()).into_iter().collect()
-    }
+        fit(design, &inputs, &labels, classes.len(), goes_on)
+    })
 }

@@ -96,6 +96,41 @@ impl Piece<'_> {
     }
 }
 
+/// Work that is done several times, as once a round: each time it may take an even share of the time that is left.
+pub(crate) struct Turns<'a> {
+    allowance: &'a Allowance<'a>,
+    name: &'static str,
+    taken: usize,
+    count: usize,
+    cut: bool,
+}
+
+impl<'a> Turns<'a> {
+    pub(crate) fn new(allowance: &'a Allowance<'a>, name: &'static str, count: usize) -> Self {
+        Self { allowance, name, taken: 0, count, cut: false }
+    }
+
+    /// The next one. The work asks whether it goes on with the step of a number, from zero on.
+    pub(crate) fn next<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn FnMut(usize) -> Result<bool>) -> Result<T>,
+    ) -> Result<T> {
+        let share = 1.0 / self.count.saturating_sub(self.taken).max(1) as f64;
+        self.taken += 1;
+        let piece = self.allowance.piece(&format!("{} {}", self.name, self.taken), share, 0.0);
+        work(&mut |at| {
+            let goes_on = piece.goes_on(at as u64)?;
+            self.cut |= !goes_on;
+            Ok(goes_on)
+        })
+    }
+
+    /// Whether one was cut short.
+    pub(crate) fn were_cut(&self) -> bool {
+        self.cut
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +164,26 @@ mod tests {
         assert_eq!(steps(&again.piece("origins", 0.5, 0.0)).len(), 5);
         assert!(again.piece("refit", 1.0, 0.0).step(0, 0.0, |_| Ok(())).expect("none").is_none());
         assert_eq!(steps(&again.piece("another", 1.0, 0.0)).len(), 6);
+    }
+
+    #[test]
+    fn turns_share_the_time() {
+        let clock = Clock::of_looks();
+        let allowance = Allowance::until(&clock, 21.0, Cuts::new(), &|_| Ok(()));
+        let mut turns = Turns::new(&allowance, "regression", 2);
+        let mut taken = || {
+            turns.next(|goes_on| {
+                let mut at = 0;
+                while goes_on(at)? {
+                    at += 1;
+                }
+                Ok(at)
+            })
+        };
+        // Each has a look to begin with, and one that ends it.
+        assert_eq!((taken().expect("cut"), taken().expect("cut")), (10, 9));
+        let cuts = Cuts::from([("regression 1".into(), 10), ("regression 2".into(), 9)]);
+        assert!(turns.were_cut() && allowance.cuts() == cuts);
     }
 
     #[test]

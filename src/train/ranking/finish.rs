@@ -6,10 +6,11 @@ use super::{Judged, best_feature, measured, of_queries};
 use crate::error::{Error, Result};
 use crate::metrics::{mean, ranked_queries};
 use crate::model::choice::Choice;
+use crate::model::ranking::BestFeature;
 use crate::model::{Model, RankingModel};
 use crate::train::blend;
 use crate::train::course::folds::{learned, rounds};
-use crate::train::course::{FinishRequest, Finished, Round, Trained, chosen};
+use crate::train::course::{FinishRequest, Finished, Round, Trained, Turns, chosen};
 
 /// How many standard errors of the paired difference a part is behind before it is clearly worse. One would leave out
 /// parts that help: both the best and its lead are chosen by the same few queries (ADR 12).
@@ -24,7 +25,10 @@ const CLEARLY: f64 = 3.0;
 /// folds are one member: each is judged by its own queries, and all answer together.
 pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result<Finished> {
     let rounds = rounds(parts, request)?;
-    let said = Said::new(&rounds)?;
+    // One a round, and one of all rows where these are several.
+    let count = if rounds.len() > 1 { rounds.len() + 1 } else { 1 };
+    let mut features = Turns::new(request.allowance, "best feature", count);
+    let mut said = Said::new(&rounds, &mut features)?;
     let alone: Vec<Vec<f64>> =
         said.members.iter().map(|scores| said.by_query(scores)).collect::<Result<_>>()?;
     let values: Vec<f64> = alone.iter().map(|values| average(values)).collect();
@@ -39,8 +43,13 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
     }
     let mut model = RankingModel::blend(request.kind, named, &Device::Cpu)?;
     let learned = learned(&rounds, request)?;
-    model.spec.best_feature =
-        best_feature(&Judged::new(&model.spec.features[0], &learned, request.data)?);
+    model.spec.best_feature = match said.only_best.take() {
+        Some(only) => Some(only),
+        None => {
+            let judged = Judged::new(&model.spec.features[0], &learned, request.data)?;
+            features.next(|goes_on| best_feature(&judged, goes_on))?
+        }
+    };
     let members = chosen(&rounds[0].parts, &weights, &values);
     let baseline =
         |scores: &Vec<f64>| Ok(("best_feature".to_owned(), average(&said.by_query(scores)?)));
@@ -55,7 +64,10 @@ pub(super) fn finish(parts: Vec<Trained>, request: &FinishRequest<'_>) -> Result
         )
     });
     let valid = measured(&said.relevance, &together, &said.queries).metrics;
-    let (model, notices) = (Model::Ranking(model), Vec::new());
+    let late =
+        "the best single feature was looked for among some alone: the budget left no time for more";
+    let notices = features.were_cut().then(|| late.to_owned()).into_iter().collect();
+    let model = Model::Ranking(model);
     Ok(Finished { model, valid, choice: Some(choice), warning, notices })
 }
 
@@ -77,16 +89,19 @@ struct Said {
     spreads: Vec<Vec<f64>>,
     /// The best single feature's, where there is one in every round.
     baseline: Option<Vec<f64>>,
+    /// That feature, where a round is the only one, which learned from all rows that the model learned from.
+    only_best: Option<BestFeature>,
 }
 
 impl Said {
-    fn new(rounds: &[Round<'_>]) -> Result<Self> {
+    fn new(rounds: &[Round<'_>], features: &mut Turns<'_>) -> Result<Self> {
         let mut said = Self {
             queries: vec![],
             relevance: vec![],
             members: vec![vec![]; rounds[0].parts.len()],
             spreads: vec![],
             baseline: Some(vec![]),
+            only_best: None,
         };
         for Round { data, parts } in rounds {
             let first = model_of(&parts[0])?;
@@ -102,7 +117,11 @@ impl Said {
                 spreads.push(spread);
             }
             said.spreads.push(spreads);
-            let best = best_feature(&judged(&data.train)?);
+            let train = judged(&data.train)?;
+            let best = features.next(|goes_on| best_feature(&train, goes_on))?;
+            if rounds.len() == 1 {
+                said.only_best.clone_from(&best);
+            }
             said.baseline = said.baseline.zip(best).map(|(mut all, best)| {
                 all.extend((0..inputs.rows).map(|row| best.score(&inputs, row)));
                 all
