@@ -74,9 +74,10 @@ impl Drop for Watched {
     }
 }
 
-/// Whether the bodies of a route are files.
+/// Whether the bodies of a route are files, or parts of one.
 pub(super) fn is_of_files(route: &str) -> bool {
-    route.strip_prefix(ARTIFACT_ROUTE).is_some_and(|rest| rest.starts_with('/'))
+    route == "/api/mlx/1/uploads/{id}"
+        || route.strip_prefix(ARTIFACT_ROUTE).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn method(method: &Method) -> usize {
