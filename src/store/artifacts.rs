@@ -153,17 +153,18 @@ impl Store {
     pub(crate) async fn delete_artifacts(&self, path: &ArtifactPath) -> Result<(), Failure> {
         changeable(path)?;
         let (from, to) = range(path);
+        let mut transaction = self.write(Scope::Artifacts).await?;
         let removed =
             sqlx::query("DELETE FROM artifacts WHERE path = $1 OR (path >= $2 AND path < $3)")
                 .bind(path.as_str())
                 .bind(from)
                 .bind(to)
-                .execute(&self.database.writer)
+                .execute(&mut *transaction)
                 .await?;
         if removed.rows_affected() == 0 {
             return Err(Failure::Missing(format!("No such file: '{path}'")));
         }
-        Ok(())
+        transaction.commit().await
     }
 }
 

@@ -55,7 +55,7 @@ async fn fresh(
 }
 
 /// What a variable of the environment says of a server for tests.
-fn elsewhere(variable: &str, what: &str) -> Option<String> {
+pub(super) fn elsewhere(variable: &str, what: &str) -> Option<String> {
     let said = std::env::var(variable).ok().filter(|value| !value.is_empty());
     if said.is_none() {
         eprintln!("SKIPPED: {variable} is not set to {what}");
@@ -133,6 +133,8 @@ conformance! {
     a_request_is_for_what_was_seen,
     of_many_approvals_at_once_one_promotes,
     searches_find_and_page,
+    long_values_are_kept,
+    a_page_costs_the_same_among_many,
     a_sound_store_verifies,
     tokens_are_kept_and_revoked,
 }
@@ -651,6 +653,38 @@ mod checks {
         assert_eq!(tokens.find(&two.id).await.unwrap().as_deref(), Some(&two));
         assert_eq!(tokens.revoke("anna", 20).await.unwrap().len(), 1);
         assert_eq!(tokens.all().await.unwrap()[1].revoked_ms, Some(20));
+    }
+
+    pub(super) async fn long_values_are_kept(store: &Store) {
+        model_with(store, "churn", 1).await;
+        let (churn, one) = (name("churn"), VersionNumber(1));
+        // Random, as what repeats itself is packed before an index looks at its length.
+        let long: String = (0..600).map(|_| crate::sys::random::hex_id(16)).collect();
+        store.tag_version(&churn, one, "card", Some(&long)).await.unwrap();
+        store.describe_version(&churn, one, &long).await.unwrap();
+        let row = store.version(&churn, one).await.unwrap();
+        assert_eq!((row.tags, row.description), (vec![("card".into(), long.clone())], long));
+    }
+
+    /// SQLite says how it will find what is asked for; it must not sort all there is.
+    pub(super) async fn a_page_costs_the_same_among_many(store: &Store) {
+        if store.dialect() != Dialect::Sqlite {
+            return;
+        }
+        let of_one = Condition {
+            field: Field::Attribute("name".into()),
+            comparison: Comparison::Equal,
+            value: Value::Text("churn".into()),
+        };
+        for (conditions, index) in
+            [(vec![], "versions_by_update"), (vec![of_one], "versions_of_model_by_update")]
+        {
+            let sql = store.search_for_versions(&Query { conditions, ..all() }).unwrap();
+            let plan = sql.explained().query().fetch_all(store.read()).await.unwrap();
+            let steps: Vec<String> = plan.iter().map(|row| sqlx::Row::get(row, 3)).collect();
+            assert!(steps[0].contains(index), "{steps:?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
+        }
     }
 
     pub(super) async fn a_sound_store_verifies(store: &Store) {

@@ -109,14 +109,18 @@ impl Store {
         id: &str,
         status: &str,
     ) -> Result<(), Failure> {
+        let mut transaction = self.write(Scope::LoggedModel(id)).await?;
         let changed =
             sqlx::query("UPDATE logged_models SET status = $2, updated_ms = $3 WHERE id = $1")
                 .bind(id)
                 .bind(status)
                 .bind(clock::now_ms())
-                .execute(&self.database.writer)
+                .execute(&mut *transaction)
                 .await?;
-        if changed.rows_affected() == 0 { Err(missing(id)) } else { Ok(()) }
+        if changed.rows_affected() == 0 {
+            return Err(missing(id));
+        }
+        transaction.commit().await
     }
 
     pub(crate) async fn add_to_logged_model(

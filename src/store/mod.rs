@@ -8,6 +8,7 @@ mod artifacts;
 mod backup;
 mod buckets;
 mod database;
+mod durable;
 mod events;
 mod experiments;
 mod failure;
@@ -189,3 +190,7 @@ fn pairs(json: &str) -> Pairs {
 mod conformance;
 #[cfg(test)]
 mod damage;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod servers;

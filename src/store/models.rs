@@ -105,14 +105,18 @@ impl Store {
         name: &ModelName,
         description: &str,
     ) -> Result<(), Failure> {
+        let mut transaction = self.write(Scope::Model(name)).await?;
         let changed =
             sqlx::query("UPDATE models SET description = $2, updated_ms = $3 WHERE name = $1")
                 .bind(name.as_str())
                 .bind(description)
                 .bind(clock::now_ms())
-                .execute(&self.database.writer)
+                .execute(&mut *transaction)
                 .await?;
-        if changed.rows_affected() == 0 { Err(missing(name)) } else { Ok(()) }
+        if changed.rows_affected() == 0 {
+            return Err(missing(name));
+        }
+        transaction.commit().await
     }
 
     /// Remove a model with its versions. Its log stays, and its numbers are not given out again.

@@ -56,6 +56,7 @@ pub(super) async fn open(server: &Server) -> Result<Database> {
         writer: pool(WRITERS).connect_lazy_with(options.clone()),
         reader: pool(READERS).connect_lazy_with(options),
         dialect: Dialect::Postgres,
+        log: None,
     })
 }
 

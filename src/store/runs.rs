@@ -192,12 +192,16 @@ impl Store {
     }
 
     pub(crate) async fn set_run_stage(&self, id: &str, stage: &str) -> Result<(), Failure> {
+        let mut transaction = self.write(Scope::Run(id)).await?;
         let changed = sqlx::query("UPDATE runs SET stage = $1 WHERE id = $2")
             .bind(stage)
             .bind(id)
-            .execute(&self.database.writer)
+            .execute(&mut *transaction)
             .await?;
-        if changed.rows_affected() == 0 { Err(missing(id)) } else { Ok(()) }
+        if changed.rows_affected() == 0 {
+            return Err(missing(id));
+        }
+        transaction.commit().await
     }
 
     /// Everything of a batch, or nothing.

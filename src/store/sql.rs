@@ -9,10 +9,10 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, Arguments, AssertSqlSafe, Encode, Type};
 
+pub(super) use super::database::Transaction;
 use crate::registry::{EnvironmentName, ModelName};
 
 pub(super) type Row = AnyRow;
-pub(super) type Transaction<'a> = sqlx::Transaction<'a, Any>;
 
 /// The database at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,15 @@ pub(super) enum Scope<'a> {
     Webhook(&'a str),
 }
 
+impl Scope<'_> {
+    /// Is it about runs, whose points and tags come by the thousand? A power cut may take the last
+    /// tenth of a second of them; whatever stands on them, as a version does, has them on the disk
+    /// with it.
+    pub(super) fn is_tracking(self) -> bool {
+        matches!(self, Self::Experiments | Self::Run(_) | Self::LoggedModel(_))
+    }
+}
+
 impl fmt::Display for Scope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -160,6 +169,13 @@ impl Sql {
             self.bind(value);
         }
         self.text.push(')');
+        self
+    }
+
+    /// How SQLite would find what this asks for.
+    #[cfg(test)]
+    pub(super) fn explained(mut self) -> Self {
+        self.text.insert_str(0, "EXPLAIN QUERY PLAN ");
         self
     }
 

@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::database::{Database, MIGRATIONS};
+use super::durable::Log;
 use super::failure::database as explain;
 use super::sql::Dialect;
 use crate::error::{Error, Result};
@@ -40,6 +41,7 @@ pub(super) async fn open(path: &Path) -> Result<Database> {
         writer: pool(1).connect_lazy_with(options.clone()),
         reader: pool(4).connect_lazy_with(options),
         dialect: Dialect::Sqlite,
+        log: Some(Log::of(path)),
     })
 }
 
@@ -103,7 +105,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .create_if_missing(false)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(30))
-        // A promotion that was acknowledged survives a power cut; NORMAL may lose the last ones.
         .synchronous(SqliteSynchronous::Full)
         .disable_statement_logging()
 }
@@ -131,10 +132,10 @@ fn pool(connections: u32) -> AnyPoolOptions {
         .max_lifetime(None)
         .after_connect(|connection, _| {
             Box::pin(async move {
-                // FULL: a promotion that was acknowledged survives a power cut; NORMAL may lose
-                // the last ones.
+                // NORMAL: whoever commits flushes the log, together with others (`durable`). A
+                // larger log is worked into the database less often, while a writer waits.
                 let settings = "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 30000; \
-                                PRAGMA synchronous = FULL";
+                                PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000";
                 sqlx::raw_sql(settings).execute(connection).await.map(|_| ())
             })
         })

@@ -114,10 +114,11 @@ impl Store {
         models::exists(&mut transaction, &version.model).await?;
         if let Some((_, digest)) = version.tags.iter().find(|(key, _)| key == PACKAGE_DIGEST) {
             let same: Option<i64> = sqlx::query_scalar(
-                "SELECT version FROM version_tags WHERE model = $1 AND key = $2 AND value = $3",
+                // The key is spelt out for the index that holds only it.
+                "SELECT version FROM version_tags \
+                 WHERE model = $1 AND key = 'mlx.package_digest' AND value = $2",
             )
             .bind(model)
-            .bind(PACKAGE_DIGEST)
             .bind(digest)
             .fetch_optional(&mut *transaction)
             .await?;
@@ -196,11 +197,16 @@ impl Store {
     }
 
     pub(crate) async fn search_versions(&self, query: &Query) -> Result<Page<VersionRow>, Failure> {
+        let sql = self.search_for_versions(query)?;
+        let found = sql.query().try_map(version).fetch_all(self.read()).await?;
+        Ok(Page::cut(found, query))
+    }
+
+    pub(super) fn search_for_versions(&self, query: &Query) -> Result<Sql, Failure> {
         let mut sql = Sql::new(select(self.dialect()));
         SEARCHED.filter(&mut sql, self.dialect(), &query.conditions)?;
         SEARCHED.page(&mut sql, query, "v.updated_ms DESC")?;
-        let found = sql.query().try_map(version).fetch_all(self.read()).await?;
-        Ok(Page::cut(found, query))
+        Ok(sql)
     }
 
     /// The versions that a model has.
@@ -228,6 +234,19 @@ impl Store {
                 .fetch_optional(self.read())
                 .await?;
         Ok(number.map(|number| VersionNumber(number as u64)))
+    }
+
+    /// As [`Store::alias`], with all of the version, in one question.
+    pub(crate) async fn version_by_alias(
+        &self,
+        model: &ModelName,
+        alias: &str,
+    ) -> Result<Option<VersionRow>, Failure> {
+        let mut sql = Sql::new(select(self.dialect()));
+        sql.push(" AND v.model = ").bind(model.as_str().to_owned());
+        sql.push(" AND v.version = (SELECT p.version FROM aliases p WHERE p.model = v.model");
+        sql.push(" AND p.alias = ").bind(alias.to_owned()).push(")");
+        Ok(sql.query().try_map(version).fetch_optional(self.read()).await?)
     }
 
     /// The manifest that a version pinned, in the order of paths.
@@ -261,6 +280,7 @@ impl Store {
         number: VersionNumber,
         description: &str,
     ) -> Result<(), Failure> {
+        let mut transaction = self.write(Scope::Model(model)).await?;
         let changed = sqlx::query(
             "UPDATE versions SET description = $3, updated_ms = $4 WHERE model = $1 AND version = $2",
         )
@@ -268,9 +288,12 @@ impl Store {
         .bind(number.0 as i64)
         .bind(description)
         .bind(clock::now_ms())
-        .execute(&self.database.writer)
+        .execute(&mut *transaction)
         .await?;
-        if changed.rows_affected() == 0 { Err(missing(model, number)) } else { Ok(()) }
+        if changed.rows_affected() == 0 {
+            return Err(missing(model, number));
+        }
+        transaction.commit().await
     }
 
     /// Set a tag; without a value, remove it. The tag that names the package is not changed: it

@@ -121,7 +121,7 @@ async fn show_alias(
     Params(request): Params<AliasRequest>,
 ) -> Answer<ModelVersionReply> {
     let name = known_name(&request.name)?;
-    let Some(version) = app.store.alias(&name, &request.alias).await? else {
+    let Some(version) = app.store.version_by_alias(&name, &request.alias).await? else {
         // MLflow says 400 of an alias that is missing, and 404 of its model.
         app.store.model(&name).await?;
         return Err(ApiError::invalid(format!(
@@ -129,8 +129,7 @@ async fn show_alias(
             request.alias
         )));
     };
-    let model_version = app.store.version(&name, version).await?.into();
-    Ok(Json(ModelVersionReply { model_version }))
+    Ok(Json(ModelVersionReply { model_version: version.into() }))
 }
 
 async fn set_alias(

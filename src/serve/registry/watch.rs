@@ -89,6 +89,12 @@ fn broken(identity: &Identity, status: StatusCode, details: &Details, id: &str) 
             Some(hint) => format!("{} ({hint})", details.message),
             None => details.message.clone(),
         },
+        Identity::Claimed(_) | Identity::Tokens(_) if status == StatusCode::SERVICE_UNAVAILABLE => {
+            format!(
+                "the registry can't reach its database or its files for the moment: try again in \
+                 a while; its log says why under request {id}"
+            )
+        }
         Identity::Claimed(_) | Identity::Tokens(_) => {
             format!("the registry failed; its log says why under request {id}")
         }

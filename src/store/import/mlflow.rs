@@ -6,17 +6,17 @@ use std::time::Duration;
 use futures::Stream;
 use percent_encoding::percent_decode_str;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{Any, AssertSqlSafe, Row as _, Transaction};
 
 use super::places::Places;
 use crate::error::{Error, Result};
 use crate::registry::ModelName;
 use crate::store::place::Server;
-use crate::store::sql::{Row, Transaction};
+use crate::store::sql::Row;
 use crate::store::{Failure, Pairs};
 
 pub(super) struct Mlflow {
-    transaction: Transaction<'static>,
+    transaction: Transaction<'static, Any>,
 }
 
 /// A version, as they keep it.

@@ -78,7 +78,7 @@ impl Store {
         };
         let written = rows.write(&mut transaction, &stored, &mut imported).await;
         written.map_err(Failure::into_error)?;
-        transaction.commit().await.map_err(|error| Failure::from(error).into_error())?;
+        transaction.commit().await.map_err(Failure::into_error)?;
         theirs.close().await;
         imported.checked = self.verify().await.map_err(Failure::into_error)?;
         Ok(imported)

@@ -21,6 +21,7 @@ mod models;
 mod promote;
 mod register;
 mod registry_faults;
+mod registry_servers;
 mod rollback;
 mod runs;
 mod readme;
