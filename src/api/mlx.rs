@@ -16,6 +16,7 @@
 //! | `POST requests/{id}/approve`, `…/reject`, `…/withdraw` | [`AnswerRequest`] | [`RequestReply`]; 409 where it is not open anymore |
 //! | `GET verify` | – | [`VerifyReply`] |
 //! | `GET whoami` | – | [`WhoAmI`] |
+//! | `POST gc` | [`GcRequest`] | [`GcReply`] |
 //!
 //! Every write carries an `operation_id` that the client makes: repeated, it answers what the first
 //! one did. What an environment's policy forbids is 403 `PERMISSION_DENIED`.
@@ -215,4 +216,33 @@ pub(crate) struct WhoAmI {
     /// When the token ends, in milliseconds since 1970; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct GcRequest {
+    pub older_than_ms: u64,
+    pub deleted_runs: bool,
+    pub dry_run: bool,
+}
+
+/// What was collected as garbage, or would be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GcReply {
+    /// Ids of runs that were deleted, and now are for good; as the next two, only on request.
+    pub runs: Vec<String>,
+    pub logged_models: Vec<String>,
+    pub experiments: Vec<i64>,
+    /// Deleted runs that stay, because versions came from them.
+    pub kept_runs: u64,
+    pub uploads: Vec<Collected>,
+    pub objects: Vec<Collected>,
+}
+
+/// Something that took room.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Collected {
+    /// A digest, or an upload's id or file.
+    pub name: String,
+    pub size_bytes: u64,
 }

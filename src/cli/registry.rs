@@ -12,6 +12,7 @@ pub(crate) enum RegistryCommand {
     Status(RegistryStatusArgs),
     Verify(RegistryVerifyArgs),
     Reconcile(RegistryReconcileArgs),
+    Gc(RegistryGcArgs),
     Backup(RegistryBackupArgs),
     Restore(RegistryRestoreArgs),
     Import(RegistryImportArgs),
@@ -113,6 +114,24 @@ pub(crate) struct RegistryReconcileArgs {
     /// Why, for the history.
     #[arg(long, value_name = "TEXT", requires = "adopt")]
     pub reason: Option<String>,
+}
+
+/// Remove what nothing refers to any more: orphaned files, and uploads that nobody went on with.
+///
+/// Safe while the registry is in use, by servers and by uploads. Files of versions and of runs stay.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryGcArgs {
+    /// Say what would go, and remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave alone what is younger, or was deleted since.
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub older_than: String,
+    /// Also remove deleted runs and experiments, for good; those that versions came from stay.
+    #[arg(long)]
+    pub deleted_runs: bool,
+    #[command(flatten)]
+    pub place: PlaceArgs,
 }
 
 /// Write a copy of a registry, whole and consistent, while it is in use.

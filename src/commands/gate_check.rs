@@ -67,7 +67,7 @@ pub(crate) async fn run(
         means: &project.means()?,
     })?;
     ui.note(&format!("checking {}/{} for {environment}", candidate.model, candidate.version));
-    let loaded = Loaded::fetch(remote, candidate).await?;
+    let loaded = Loaded::fetch(remote, candidate, ui).await?;
     let example_rows = loaded.check_example()?;
     if let Some(files) = loaded.trained_on_other_content(&settings.data, &dataset)? {
         ui.warn(&format!(
@@ -97,7 +97,7 @@ pub(crate) async fn run(
             measured.clone()
         } else {
             ui.note(&format!("comparing with {}/{version}, live in {name}", live.model));
-            let loaded = Loaded::fetch(remote, &live).await?;
+            let loaded = Loaded::fetch(remote, &live, ui).await?;
             if let Some(files) = loaded.trained_on_other_content(&settings.data, &dataset)? {
                 ui.warn(&format!(
                     "{}: to decide, ask for limits (`min`, `max`) until a version that was trained on the present data is live in {name}",
@@ -163,8 +163,8 @@ struct Loaded {
 }
 
 impl Loaded {
-    async fn fetch(remote: &Remote, registered: &Registered) -> Result<Self> {
-        let package = registry_client::package(remote, registered).await?;
+    async fn fetch(remote: &Remote, registered: &Registered, ui: &Ui) -> Result<Self> {
+        let package = registry_client::package(remote, registered, ui).await?;
         // The gate's numbers must not depend on where it runs.
         let model = package.model(&device::open("cpu")?)?;
         Ok(Self { registered: registered.clone(), package, model })

@@ -194,7 +194,9 @@ pub(crate) async fn pull(
             .hint("name another folder: `mlx models pull … -o DIR`"));
     }
     let files = remote.files(&model, version).await?;
-    remote.download(&model, version, &files, &path).await?;
+    let registered = Registered { model, version };
+    registry_client::download(&remote, &registered, &files, &path, ui).await?;
+    let Registered { model, version } = registered;
     let manifest = files.iter().find(|file| file.path == Package::MANIFEST);
     Ok(ModelsPullOutcome {
         model,

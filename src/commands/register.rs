@@ -8,7 +8,7 @@ use crate::api::mlflow::{CreateModelVersion, KeyValue, Metric};
 use crate::error::{Context, Error, Result};
 use crate::model::Package;
 use crate::outcome::register::RegisterOutcome;
-use crate::remote::{NewRun, Remote, VersionRecord};
+use crate::remote::{LocalFile, NewRun, Remote, VersionRecord};
 use crate::settings::register::RegisterSettings;
 use crate::sys::{clock, files};
 use crate::train::run::{self, Run, Status};
@@ -163,23 +163,8 @@ async fn upload(
     let place = remote.place(&info).await?;
     remote.log(&info.run_id, &params(&manifest.settings), &metrics(run)).await?;
 
-    ui.note(&format!("uploading {} files", package.manifest.files.len() + 1));
-    for (path, file) in &package.manifest.files {
-        remote
-            .upload(
-                &place.artifact_uri,
-                path,
-                &package.dir().join(path),
-                &file.sha256,
-                file.size_bytes,
-            )
-            .await?;
-    }
-    let own = package.dir().join(Package::MANIFEST);
-    let listed = files::read(&own)?;
-    remote
-        .upload(&place.artifact_uri, Package::MANIFEST, &own, &package.digest, listed.len() as u64)
-        .await?;
+    registry_client::upload(remote, &place.artifact_uri, &local_files(package)?, ui).await?;
+    let listed = files::read(&package.dir().join(Package::MANIFEST))?;
     remote.filled(&place, &info.run_id).await?;
 
     let ended_ms = manifest.ended_ms.unwrap_or(manifest.started_ms);
@@ -195,6 +180,31 @@ async fn upload(
             ..Default::default()
         })
         .await
+}
+
+/// Every file of a package, and what the registry is told of it.
+fn local_files(package: &Package) -> Result<Vec<LocalFile>> {
+    let own = package.dir().join(Package::MANIFEST);
+    let size_bytes =
+        std::fs::metadata(&own).map_err(|error| Error::file("read", &own, error))?.len();
+    let mut files: Vec<_> = package
+        .manifest
+        .files
+        .iter()
+        .map(|(path, file)| LocalFile {
+            path: path.clone(),
+            file: package.dir().join(path),
+            sha256: file.sha256.clone(),
+            size_bytes: file.size_bytes,
+        })
+        .collect();
+    files.push(LocalFile {
+        path: Package::MANIFEST.to_owned(),
+        file: own,
+        sha256: package.digest.clone(),
+        size_bytes,
+    });
+    Ok(files)
 }
 
 fn tags(settings: &RegisterSettings, run: &Run, package: &Package) -> Vec<KeyValue> {

@@ -1,17 +1,19 @@
 //! The registry as commands use it: opened, references looked up, packages fetched.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use crate::api::mlx::VersionFile;
 use crate::error::{Error, ExitCode, Result, closest};
 use crate::model::Package;
 use crate::registry::{ModelName, ModelReference, VersionNumber};
-use crate::remote::{Credentials, HttpSettings, Remote};
+use crate::remote::{Credentials, HttpSettings, LocalFile, Remote};
 use crate::serve::registry::{Identity, router};
 use crate::settings::registry::{Login, RegistrySettings};
 use crate::settings::{self, RegistryTarget};
 use crate::store::Store;
-use crate::ui::Ui;
+use crate::sys::signals;
+use crate::ui::{self, Ui};
 
 /// The registry of the settings: over HTTP, or its router in this process over the store's folder.
 ///
@@ -138,7 +140,7 @@ pub(crate) async fn find(remote: &Remote, reference: &ModelReference) -> Result<
 /// A version's package: verified, and kept so that it is fetched once.
 ///
 /// It is kept by its digest, so what another registry calls something else is still the same package.
-pub(crate) async fn package(remote: &Remote, registered: &Registered) -> Result<Package> {
+pub(crate) async fn package(remote: &Remote, registered: &Registered, ui: &Ui) -> Result<Package> {
     let Registered { model, version } = registered;
     let files = remote.files(model, *version).await?;
     let Some(manifest) = files.iter().find(|file| file.path == Package::MANIFEST) else {
@@ -159,7 +161,7 @@ pub(crate) async fn package(remote: &Remote, registered: &Registered) -> Result<
             }
         }
     }
-    match remote.download(model, *version, &files, &dir).await {
+    match download(remote, registered, &files, &dir, ui).await {
         // Another process fetched the same package meanwhile.
         Err(_) if dir.exists() => {}
         downloaded => downloaded?,
@@ -167,7 +169,59 @@ pub(crate) async fn package(remote: &Remote, registered: &Registered) -> Result<
     verified(&dir).map_err(|error| error.context(format!("{model}/{version}")))
 }
 
-fn verified(dir: &std::path::Path) -> Result<Package> {
+/// Upload files below an artifact address, with a bar.
+pub(crate) async fn upload(
+    remote: &Remote,
+    source: &str,
+    files: &[LocalFile],
+    ui: &Ui,
+) -> Result<()> {
+    ui.note(&format!("uploading {} files", files.len()));
+    transfer_can_be_ended(ui);
+    let bar = ui.transfer("uploading", files.iter().map(|file| file.size_bytes).collect());
+    let spared = remote.upload(source, files, &bar.report()).await?;
+    drop(bar);
+    if spared.known_bytes > 0 {
+        let known = ui::size(spared.known_bytes);
+        ui.note(&format!("{known} did not have to be sent: the registry has them"));
+    }
+    if spared.resumed_bytes > 0 {
+        let resumed = ui::size(spared.resumed_bytes);
+        ui.note(&format!("{resumed} had come before: the upload went on from there"));
+    }
+    Ok(())
+}
+
+/// Download a version's files into a folder that does not exist yet, with a bar.
+pub(crate) async fn download(
+    remote: &Remote,
+    registered: &Registered,
+    files: &[VersionFile],
+    to: &Path,
+    ui: &Ui,
+) -> Result<()> {
+    transfer_can_be_ended(ui);
+    let bar = ui.transfer("downloading", files.iter().map(|file| file.size_bytes).collect());
+    remote.download(&registered.model, registered.version, files, to, &bar.report()).await
+}
+
+/// From here on Ctrl-C ends the process with a word on what is kept, and the exit code for it.
+///
+/// All that moves bytes may end at any moment, so nothing has to be waited for.
+fn transfer_can_be_ended(ui: &Ui) {
+    static ONCE: Once = Once::new();
+    let ui = ui.clone();
+    ONCE.call_once(|| {
+        signals::when_asked_to_end(move || {
+            let interrupted = Error::new(ExitCode::Interrupted, "interrupted")
+                .hint("run the command again: what has come is not sent again");
+            ui.fail(&interrupted);
+            std::process::exit(ExitCode::Interrupted as i32);
+        });
+    });
+}
+
+fn verified(dir: &Path) -> Result<Package> {
     let package = Package::open(dir)?;
     package.verify()?;
     Ok(package)

@@ -41,7 +41,7 @@ pub(crate) async fn model(
             let settings = RegistrySettings::new(globals, project)?;
             let remote = registry_client::open_telling(&settings, ui).await?;
             let registered = registry_client::find(&remote, &reference).await?;
-            let package = registry_client::package(&remote, &registered).await?;
+            let package = registry_client::package(&remote, &registered, ui).await?;
             let named = format!("{}/{}", registered.model, registered.version);
             let meant = match reference {
                 ModelReference::Version(..) => named,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::registry_client;
+use super::registry_client::{self, Registered};
 use crate::api::mlx::MoveRequest;
 use crate::error::{Context, Error, Result};
 use crate::model::Package;
@@ -39,8 +39,9 @@ pub(crate) async fn rollback(settings: &RollbackSettings, ui: &Ui) -> Result<Rol
     }
 
     ui.note(&format!("checking {model}/{} before {environment} moves to it", plan.to));
-    let (checked, digest) =
-        check(&remote, model, plan.to).await.context(|| format!("{environment} stays as it is"))?;
+    let (checked, digest) = check(&remote, model, plan.to, ui)
+        .await
+        .context(|| format!("{environment} stays as it is"))?;
     let event = if settings.dry_run {
         None
     } else {
@@ -76,6 +77,7 @@ async fn check(
     remote: &Remote,
     model: &ModelName,
     version: VersionNumber,
+    ui: &Ui,
 ) -> Result<(Checked, Option<String>)> {
     let files = remote.files(model, version).await?;
     let folder = tempfile::Builder::new()
@@ -83,7 +85,8 @@ async fn check(
         .tempdir()
         .map_err(|error| Error::user(format!("cannot make a temporary folder: {error}")))?;
     let dir = folder.path().join("package");
-    remote.download(model, version, &files, &dir).await?;
+    let registered = Registered { model: model.clone(), version };
+    registry_client::download(remote, &registered, &files, &dir, ui).await?;
     let mut checked = Checked {
         version,
         files: files.len(),

@@ -136,6 +136,35 @@ impl Outcome for ReconcileOutcome {
     }
 }
 
+/// What nothing referred to.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct GcOutcome {
+    pub place: String,
+    pub dry_run: bool,
+    /// What was younger was left alone.
+    pub older_than_seconds: u64,
+    /// Ids of deleted runs that were removed for good.
+    pub runs: Vec<String>,
+    pub logged_models: Vec<String>,
+    pub experiments: Vec<i64>,
+    /// Deleted runs that stay, because versions came from them.
+    pub kept_runs: u64,
+    pub uploads: Vec<Removed>,
+    pub objects: Vec<Removed>,
+    pub size_bytes: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Removed {
+    /// A digest, or an upload's id or file.
+    pub name: String,
+    pub size_bytes: u64,
+}
+
+impl Outcome for GcOutcome {
+    const SCHEMA: &'static str = "mlx.registry.gc/1";
+}
+
 /// A copy that was made.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct BackupOutcome {

@@ -1,41 +1,16 @@
-//! A version's bytes on their way to the registry.
+//! Where the files of an artifact address are on the server.
 
-use std::path::Path;
-
-use http::Method;
-
-use super::request::{Remote, segments};
-use super::transport::{Body, Call};
-use crate::api::mlflow::{ARTIFACT_ROUTE, ARTIFACT_SCHEME, Empty};
+use super::request::segments;
+use crate::api::mlflow::{ARTIFACT_ROUTE, ARTIFACT_SCHEME};
 use crate::error::{Error, Result};
-
-impl Remote {
-    /// Stream a file to `path` below an artifact address. The server refuses bytes of another digest.
-    pub(crate) async fn upload(
-        &self,
-        artifact_uri: &str,
-        path: &str,
-        file: &Path,
-        sha256: &str,
-        size_bytes: u64,
-    ) -> Result<()> {
-        let _: Empty = self
-            .answer(Call {
-                method: Method::PUT,
-                path: route(artifact_uri, path)?,
-                query: vec![],
-                body: Body::File { path: file.to_owned(), size_bytes, sha256: sha256.to_owned() },
-                repeatable: true,
-            })
-            .await
-            .map_err(Error::from)
-            .map_err(|error| error.context(format!("cannot upload {path}")))?;
-        Ok(())
-    }
-}
 
 /// The route of a file below an artifact address of this server.
 pub(super) fn route(artifact_uri: &str, path: &str) -> Result<String> {
+    Ok(format!("{ARTIFACT_ROUTE}/{}/{}", segments(inside(artifact_uri)?), segments(path)))
+}
+
+/// The folder that an artifact address of this server names, below `mlflow-artifacts:/`.
+pub(super) fn inside(artifact_uri: &str) -> Result<&str> {
     let Some(inside) = artifact_uri.strip_prefix(ARTIFACT_SCHEME) else {
         return Err(Error::user(format!(
             "the registry keeps its files at {artifact_uri}, where mlx cannot reach them"
@@ -47,8 +22,7 @@ pub(super) fn route(artifact_uri: &str, path: &str) -> Result<String> {
         Some(with_host) => with_host.split_once('/').map_or("", |(_, path)| path),
         None => inside,
     };
-    let inside = inside.trim_matches('/');
-    Ok(format!("{ARTIFACT_ROUTE}/{}/{}", segments(inside), segments(path)))
+    Ok(inside.trim_matches('/'))
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub(crate) struct Capabilities {
     pub mlx_version: Option<String>,
     /// How MLflow keeps its registry: `SqlStore` or `FileStore`; empty where it doesn't say.
     pub store: String,
+    /// What a server that is ours has beyond the lifecycle, by name.
+    pub features: Vec<String>,
 }
 
 impl Remote {
@@ -29,6 +31,7 @@ impl Remote {
                     knows_callers: info.mlx_auth == Some(true),
                     mlx_version: info.mlx_version,
                     store: info.store_type,
+                    features: info.mlx_features,
                 })
             })
             .await

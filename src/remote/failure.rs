@@ -44,6 +44,16 @@ impl Failure {
         matches!(self, Self::Refused(refusal) if refusal.status == StatusCode::NOT_FOUND
             && (refusal.error_code.is_empty() || refusal.error_code == "ENDPOINT_NOT_FOUND"))
     }
+
+    /// What is there is not what the call goes by.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == StatusCode::CONFLICT)
+    }
+
+    /// There is no such thing, whatever the words for it.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == StatusCode::NOT_FOUND)
+    }
 }
 
 impl From<Error> for Failure {
@@ -101,6 +111,9 @@ impl Refusal {
                 Error::user(format!("registry {address} failed: {said}"))
                     .hint("see what it holds: `mlx registry verify`")
             }
+            507 => Error::unreachable(format!("registry {address} has no room: {said}")).hint(
+                "somebody has to make room there: `mlx registry gc` shows what nothing refers to",
+            ),
             429 | 500.. => Error::unreachable(format!("registry {address} failed: {said}"))
                 .hint("try again in a while; the server's log says more"),
             300..=399 => Error::user(format!("no registry is at {address}: {said}"))

@@ -11,8 +11,8 @@ use super::policies::refused;
 use super::request::{Remote, segment};
 use crate::api::mlflow::code;
 use crate::api::mlx::{
-    CONFLICT, ConflictBody, EventsReply, FilesReply, HistoryReply, MoveReply, MoveRequest,
-    VerifyReply, VersionFile, YankReply, YankRequest,
+    CONFLICT, ConflictBody, EventsReply, FilesReply, GcReply, GcRequest, HistoryReply, MoveReply,
+    MoveRequest, VerifyReply, VersionFile, YankReply, YankRequest,
 };
 use crate::error::{Error, Result};
 use crate::registry::{EnvironmentName, Event, ModelName, VersionNumber, promotion};
@@ -187,6 +187,19 @@ impl Remote {
     pub(crate) async fn verify(&self) -> Result<VerifyReply> {
         let reply = self.get(format!("{ROUTES}/verify"), vec![]).await;
         reply.map_err(|failure| self.without_extension(failure))
+    }
+
+    /// Have the registry collect what nothing refers to.
+    pub(crate) async fn collect_garbage(&self, request: &GcRequest) -> Result<GcReply> {
+        let path = format!("{ROUTES}/gc");
+        match self.send_json(Method::POST, path, request, false).await {
+            Err(failure) if failure.is_unknown_route() => Err(Error::user(format!(
+                "{} is no mlx registry that collects its own garbage",
+                self.address()
+            ))
+            .hint("an MLflow server has `mlflow gc`, on the machine that has its database")),
+            collected => Ok(collected?),
+        }
     }
 
     /// A plain MLflow server has none of these routes, which says more than its 404 page.

@@ -12,14 +12,17 @@ mod journal;
 mod lifecycle;
 mod models;
 mod policies;
+mod pulled;
 mod request;
 mod runs;
 mod tls;
 mod transport;
 mod unpinned;
+mod upload;
 
 pub(crate) use models::VersionRecord;
 pub(crate) use policies::RequestFilter;
 pub(crate) use request::Remote;
 pub(crate) use runs::NewRun;
 pub(crate) use transport::{Credentials, HttpSettings};
+pub(crate) use upload::LocalFile;

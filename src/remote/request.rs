@@ -66,19 +66,22 @@ impl Remote {
         &self.address
     }
 
+    /// Whether no network is between.
+    pub(super) fn is_in_process(&self) -> bool {
+        matches!(self.transport, Transport::InProcess(_))
+    }
+
+    /// Whether the server says that it has this, which MLflow's servers have not.
+    pub(super) async fn has_feature(&self, name: &str) -> Result<bool> {
+        Ok(self.capabilities().await?.features.iter().any(|feature| feature == name))
+    }
+
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         path: impl Into<String>,
         query: Vec<(&'static str, String)>,
     ) -> Result<T, Failure> {
-        self.answer(Call {
-            method: Method::GET,
-            path: path.into(),
-            query,
-            body: Body::Empty,
-            repeatable: true,
-        })
-        .await
+        self.answer(Call { query, repeatable: true, ..Call::new(Method::GET, path) }).await
     }
 
     /// Fetch what is no JSON, and small.
@@ -87,8 +90,7 @@ impl Remote {
         path: impl Into<String>,
         query: Vec<(&'static str, String)>,
     ) -> Result<Vec<u8>, Failure> {
-        let (path, body) = (path.into(), Body::Empty);
-        self.body(&Call { method: Method::GET, path, query, body, repeatable: true }).await
+        self.body(&Call { query, repeatable: true, ..Call::new(Method::GET, path) }).await
     }
 
     /// A request that must not be sent twice unless it surely never arrived.
@@ -109,8 +111,8 @@ impl Remote {
     ) -> Result<T, Failure> {
         let json = serde_json::to_vec(body)
             .map_err(|error| Error::bug(format!("a request is no JSON: {error}")))?;
-        self.answer(Call { method, path, query: vec![], body: Body::Json(json.into()), repeatable })
-            .await
+        let body = Body::Json(json.into());
+        self.answer(Call { body, repeatable, ..Call::new(method, path) }).await
     }
 
     /// Send, and read the whole answer as `T`.
@@ -134,8 +136,8 @@ impl Remote {
         loop {
             let read = async {
                 let reply = self.send_once(call).await?;
-                let retry_after = reply.retry_after;
-                let (status, location) = (reply.status, reply.location.clone());
+                let retry_after = reply.retry_after();
+                let (status, location) = (reply.status, reply.location());
                 let body = read_all(reply).await.map_err(Attempt::Lost)?;
                 if status.is_success() {
                     Ok(body)
@@ -157,8 +159,8 @@ impl Remote {
         if reply.status.is_success() {
             return Ok(reply);
         }
-        let (status, retry_after) = (reply.status, reply.retry_after);
-        let location = reply.location.clone();
+        let (status, retry_after) = (reply.status, reply.retry_after());
+        let location = reply.location();
         let body = read_all(reply).await.map_err(Attempt::Lost)?;
         let refusal = self.refusal(status, location.as_deref(), body, call);
         Err(Attempt::Refused(Box::new(refusal), retry_after))
@@ -171,7 +173,7 @@ impl Remote {
         body: Vec<u8>,
         call: &Call,
     ) -> Refusal {
-        let ours = matches!(self.transport, Transport::InProcess(_));
+        let ours = self.is_in_process();
         let refusal = Refusal::new(status, location, body, &self.address, shown(call));
         Refusal { ours, ..refusal }
     }
@@ -222,7 +224,9 @@ impl Retries {
                 matches!(refusal.status.as_u16(), 429 | 503)
                     || (call.repeatable
                         && refusal.status.is_server_error()
-                        && refusal.status != StatusCode::NOT_IMPLEMENTED)
+                        && refusal.status != StatusCode::NOT_IMPLEMENTED
+                        // A disk does not empty itself.
+                        && refusal.status != StatusCode::INSUFFICIENT_STORAGE)
             }
             Attempt::Failed(_) => false,
         };
@@ -231,9 +235,11 @@ impl Retries {
             _ => None,
         };
         let pause = asked.unwrap_or_else(|| jittered(Duration::from_millis(50 << self.failed)));
-        let in_process = matches!(remote.transport, Transport::InProcess(_));
+        let in_process = remote.is_in_process();
+        // No network is between, but another process may be at the same folder.
+        let busy = matches!(&attempt, Attempt::Refused(refusal, _) if refusal.status == 503);
         if temporary
-            && !in_process
+            && (busy || !in_process)
             && self.failed < ATTEMPTS
             && self.started.elapsed() + pause < RETRY_FOR
         {

@@ -3,10 +3,13 @@
 //! Most of the tree is what runs and logged models hold now, and changes with every upload. Below
 //! `mlx-versions/<model>/<version>/` are the files that a version pinned; they never change.
 
+use futures::TryStreamExt;
 use sqlx::Row as _;
 
+use super::objects::{Kind, Put};
 use super::sql::{Row, Scope, Transaction};
 use super::{Failure, Object, Store};
+use crate::error::Error;
 use crate::registry::{ArtifactPath, ModelName, VersionNumber};
 use crate::sys::clock;
 
@@ -17,6 +20,7 @@ pub(crate) const PINNED: &str = "mlx-versions";
 #[derive(Clone, Debug)]
 pub(crate) struct Artifact {
     pub sha256: String,
+    pub size_bytes: u64,
 }
 
 /// One line of a listing.
@@ -44,16 +48,34 @@ impl Store {
         if path.is_root() {
             return Err(Failure::Invalid("a file needs a path".into()));
         }
-        let object = self.objects.put(content, expected_sha256).await?;
+        let content =
+            content.map_err(|error| Failure::Invalid(format!("the upload broke off: {error}")));
+        let put = self.objects.put(content, expected_sha256).await?;
+        self.place(path, &put).await?;
+        Ok(put.object)
+    }
+
+    /// Let a path have an object that is stored.
+    pub(super) async fn place(&self, path: &ArtifactPath, put: &Put) -> Result<(), Failure> {
+        let object = &put.object;
         let mut transaction = self.write(Scope::Artifacts).await?;
         refuse_file_and_folder(&mut transaction, path).await?;
         let now = clock::now_ms();
-        sqlx::query("INSERT INTO objects VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        let new = sqlx::query("INSERT INTO objects VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(&object.sha256)
             .bind(object.size_bytes as i64)
             .bind(now)
             .execute(&mut *transaction)
             .await?;
+        // An object that has a row has its bytes. Without one they may have been collected as garbage
+        // since they were seen, and from here on they can't be: see `gc`. What was written just now is
+        // too young for that by the clock of its store; where looking costs nothing, no clock is trusted.
+        let look = new.rows_affected() > 0 && (self.objects.kind == Kind::Folder || !put.wrote);
+        if look && !self.objects.has(object).await? {
+            return Err(Failure::Broken(Error::unreachable(format!(
+                "the bytes of '{path}' were removed as garbage while they came again: send them once more"
+            ))));
+        }
         sqlx::query(
             "INSERT INTO artifacts VALUES ($1, $2, $3, $4) ON CONFLICT (path) DO UPDATE SET \
              sha256 = excluded.sha256, size_bytes = excluded.size_bytes, \
@@ -66,14 +88,14 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(object)
+        Ok(())
     }
 
     /// What is at this path.
     pub(crate) async fn artifact(&self, path: &ArtifactPath) -> Result<Artifact, Failure> {
         let found = if let Some((model, version, file)) = pinned(path)? {
             sqlx::query(
-                "SELECT sha256 FROM version_files \
+                "SELECT sha256, size_bytes FROM version_files \
                  WHERE model = $1 AND version = $2 AND path = $3",
             )
             .bind(model.as_str().to_owned())
@@ -83,7 +105,7 @@ impl Store {
             .fetch_optional(self.read())
             .await?
         } else {
-            sqlx::query("SELECT sha256 FROM artifacts WHERE path = $1")
+            sqlx::query("SELECT sha256, size_bytes FROM artifacts WHERE path = $1")
                 .bind(path.as_str())
                 .try_map(artifact)
                 .fetch_optional(self.read())
@@ -98,6 +120,15 @@ impl Store {
         sha256: &str,
     ) -> Result<(u64, super::ByteStream), Failure> {
         self.objects.get(sha256).await
+    }
+
+    /// Some bytes of an object, to be sent, after its size.
+    pub(crate) async fn open_object_part(
+        &self,
+        sha256: &str,
+        part: std::ops::Range<u64>,
+    ) -> Result<(u64, super::ByteStream), Failure> {
+        self.objects.get_range(sha256, part).await
     }
 
     /// What is directly in this folder, in the order of names; a file's own path lists nothing.
@@ -192,7 +223,7 @@ fn pinned(
     Ok(Some((model, version, file)))
 }
 
-fn changeable(path: &ArtifactPath) -> Result<(), Failure> {
+pub(super) fn changeable(path: &ArtifactPath) -> Result<(), Failure> {
     if path.as_str().split('/').next() == Some(PINNED) {
         return Err(Failure::Forbidden(format!(
             "'{path}' belongs to a version, whose files never change"
@@ -230,5 +261,5 @@ async fn refuse_file_and_folder(
 }
 
 fn artifact(row: Row) -> Result<Artifact, sqlx::Error> {
-    Ok(Artifact { sha256: row.try_get(0)? })
+    Ok(Artifact { sha256: row.try_get(0)?, size_bytes: row.try_get::<i64, _>(1)? as u64 })
 }

@@ -56,6 +56,7 @@ impl Store {
         // `tempdir` is for its owner alone; a backup is as readable as its parent says.
         let new = parts.path().join("registry");
         fs::create_dir(&new).map_err(|error| Error::io("make", &new, &error))?;
+        let _alone = self.alone_with_copies().await?;
         let snapshot = new.join(FILE);
         sqlx::query("VACUUM INTO $1")
             .bind(snapshot.to_string_lossy().into_owned())
@@ -91,7 +92,7 @@ impl Store {
             return Err(Error::user("a backup can't be restored onto itself"));
         }
         fs::create_dir_all(to).map_err(|error| Error::io("make", to, &error))?;
-        let lock = lock_file(to)?;
+        let lock = lock_file(to, Self::LOCK)?;
         if let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
             return Err(Error::user(format!("the registry in {} is in use", to.display()))
                 .hint("stop `mlx registry serve` and what else uses it, then try again"));
@@ -134,7 +135,7 @@ async fn complete(from: &Store, new: &Path) -> Result<Verification> {
     let checked = copy.verify().await.map_err(Failure::into_error)?;
     copy.close().await;
     sound(&checked)?;
-    for lock in [Store::LOCK, "setup.lock"] {
+    for lock in [Store::LOCK, "setup.lock", "copies.lock"] {
         remove_if_there(&new.join(lock))?;
     }
     Ok(checked)

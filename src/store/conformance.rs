@@ -15,14 +15,14 @@ use crate::registry::access::{Token, TokenRecord};
 use crate::registry::{ArtifactPath, Event, EventKind, ModelName, VersionNumber};
 
 /// A store, and what keeps it alive.
-struct Fresh {
-    kind: &'static str,
-    store: Store,
+pub(super) struct Fresh {
+    pub kind: &'static str,
+    pub store: Store,
     _folder: tempfile::TempDir,
 }
 
 /// A fresh store of every kind: each database over a local disk, each place for bytes over SQLite.
-async fn stores() -> Vec<Fresh> {
+pub(super) async fn stores() -> Vec<Fresh> {
     let mut stores = vec![fresh("SQLite and a local disk", None, None).await];
     let mut memory = fresh("SQLite and memory", None, None).await;
     memory.store.objects = Objects::memory();
@@ -169,7 +169,7 @@ async fn model_with(store: &Store, model: &str, versions: u64) {
     }
 }
 
-fn new_version(model: &str, folder: &str, tags: &[(&str, &str)]) -> NewVersion {
+pub(super) fn new_version(model: &str, folder: &str, tags: &[(&str, &str)]) -> NewVersion {
     NewVersion {
         model: name(model),
         source: format!("mlflow-artifacts:/{folder}"),

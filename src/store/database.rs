@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 /// How often a transaction is begun again whose connection turns out to be cut. After a restart of
@@ -55,6 +56,11 @@ impl Transaction<'_> {
             None => {}
         }
         Ok(())
+    }
+
+    /// Leave all as it was, and let others write at once.
+    pub(super) async fn rollback(self) -> Result<(), Failure> {
+        Ok(self.inner.rollback().await?)
     }
 }
 

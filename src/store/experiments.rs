@@ -131,9 +131,10 @@ impl Store {
         if changed.rows_affected() == 0 {
             return Err(Failure::Missing(format!("No Experiment with id={id} exists")));
         }
-        sqlx::query("UPDATE runs SET stage = $1 WHERE experiment_id = $2")
+        sqlx::query("UPDATE runs SET stage = $1, deleted_ms = $3 WHERE experiment_id = $2")
             .bind(stage)
             .bind(id)
+            .bind(super::runs::deleted_ms(stage))
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;

@@ -20,7 +20,9 @@ pub(crate) enum Failure {
     Denied(String),
     /// Someone else moved first.
     Conflict { message: String, live: Option<VersionNumber>, winner: Option<Box<Event>> },
-    /// The store itself failed: a full disk, a lost connection, a bug.
+    /// There is no room for it.
+    Full(Error),
+    /// The store itself failed: a lost connection, a damaged disk, a bug.
     Broken(Error),
 }
 
@@ -34,7 +36,7 @@ impl Failure {
             | Self::Forbidden(message) => Error::user(message),
             Self::Denied(message) => Error::new(ExitCode::NotAllowed, message),
             Self::Conflict { message, .. } => Error::conflict(message),
-            Self::Broken(error) => error,
+            Self::Full(error) | Self::Broken(error) => error,
         }
     }
 }
@@ -50,6 +52,8 @@ impl From<sqlx::Error> for Failure {
         match code(&error).as_str() {
             "22021" => Self::Invalid("a text holds the character NUL, which can't be kept".into()),
             "54000" => Self::Invalid("a name or a path is too long to be kept".into()),
+            // SQLite's and PostgreSQL's for a disk that is full.
+            "13" | "53100" => Self::Full(database(&error)),
             _ => Self::Broken(database(&error)),
         }
     }
@@ -150,6 +154,24 @@ pub(super) fn objects(kind: Kind, error: object_store::Error) -> Error {
             Error::unreachable(format!("the bucket with the registry's files failed: {error}"))
                 .hint("it was asked several times; try again in a while")
         }
+        (Kind::Folder, error) if has_no_room(&error) => Error::user(format!(
+            "the disk of the registry's files is full: {error}"
+        ))
+        .hint("make room there; what nothing refers to any more goes with `mlx registry gc`"),
         (Kind::Folder, error) => Error::user(format!("cannot reach the registry's files: {error}")),
     }
+}
+
+/// Whether a disk or a quota is what is at the bottom of it.
+pub(super) fn has_no_room(error: &object_store::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if matches!(kind, Some(StorageFull | QuotaExceeded)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

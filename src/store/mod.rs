@@ -8,10 +8,12 @@ mod artifacts;
 mod backup;
 mod buckets;
 mod database;
+mod deleted;
 mod durable;
 mod events;
 mod experiments;
 mod failure;
+mod gc;
 mod import;
 mod logged_models;
 mod models;
@@ -29,6 +31,7 @@ mod sqlite;
 mod staged;
 mod tags;
 mod tokens;
+mod uploads;
 mod verify;
 mod versions;
 mod webhooks;
@@ -41,13 +44,13 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use database::Database;
 use objects::Objects;
-use place::ArtifactsPlace;
 use sql::{Dialect, Scope, Transaction};
 
 pub(crate) use artifacts::{Entry, PINNED};
 pub(crate) use events::Part;
 pub(crate) use experiments::ExperimentRow;
 pub(crate) use failure::Failure;
+pub(crate) use gc::{Collect, Garbage};
 pub(crate) use import::ImportSource;
 pub(crate) use logged_models::{LoggedModelRow, NewLoggedModel};
 pub(crate) use models::ModelRow;
@@ -60,6 +63,7 @@ pub(crate) use requests::{Ask, Asked, Say, Which};
 pub(crate) use runs::{MetricPoint, NewRun, RunRow};
 pub(crate) use search::{Comparison, Condition, Field, Order, Page, Query, Stages, Value};
 pub(crate) use tokens::Tokens;
+pub(crate) use uploads::{Appended, NewUpload, Sweeper, Upload};
 pub(crate) use verify::Verification;
 pub(crate) use versions::{Files, NewVersion, PinnedFile, VersionRow};
 pub(crate) use webhooks::{NewWebhook, WebhookChange, WebhookRow, WebhookTarget};
@@ -93,7 +97,7 @@ impl Store {
         let lock = if place.uses_folder() {
             let failed = |error: std::io::Error| Error::io("open", folder, &error);
             std::fs::create_dir_all(folder).map_err(failed)?;
-            Some(Arc::new(locked(lock_file(folder)?, std::fs::File::lock_shared).await))
+            Some(Arc::new(locked(lock_file(folder, Self::LOCK)?, std::fs::File::lock_shared).await))
         } else {
             None
         };
@@ -126,18 +130,14 @@ impl Store {
         self.database.close().await;
     }
 
-    /// Remove what uploads that broke off long ago left behind; those of a day may still go on.
-    pub(crate) async fn sweep_uploads(&self) {
-        const OLD: std::time::Duration = std::time::Duration::from_hours(24);
-        self.objects.sweep_bucket(OLD).await;
-        let ArtifactsPlace::Folder(folder) = &self.place.artifacts else { return };
-        let Ok(entries) = std::fs::read_dir(folder.join(objects::UPLOADS)) else { return };
-        for entry in entries.flatten() {
-            let modified = entry.metadata().and_then(|meta| meta.modified());
-            if modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLD)) {
-                let _ = std::fs::remove_file(entry.path());
-            }
+    /// Wait until nobody makes a copy of this folder or collects its garbage, and keep others from it:
+    /// a copy is of what the database says, and its objects are read later.
+    async fn alone_with_copies(&self) -> Result<Option<File>> {
+        if !self.place.uses_folder() {
+            return Ok(None);
         }
+        let file = lock_file(&self.place.folder, "copies.lock")?;
+        Ok(Some(locked(file, std::fs::File::lock).await))
     }
 
     /// A transaction that writes, and waits for others about the same. It takes the lock at once:
@@ -161,8 +161,8 @@ impl Store {
     }
 }
 
-fn lock_file(folder: &Path) -> Result<File> {
-    let path = folder.join(Store::LOCK);
+fn lock_file(folder: &Path, name: &str) -> Result<File> {
+    let path = folder.join(name);
     File::options()
         .create(true)
         .truncate(false)
@@ -188,6 +188,8 @@ fn pairs(json: &str) -> Pairs {
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod conformance_bytes;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]

@@ -9,7 +9,6 @@ use std::ops::Range;
 use std::path::Path as FilePath;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -28,6 +27,9 @@ use crate::error::{Error, Result};
 /// How much of a download is read at once.
 const DOWNLOAD_PART_BYTES: usize = 512 << 10;
 
+/// About how large a part of an upload in pieces becomes: a killed server loses no more of one.
+const PIECE_BYTES: u64 = 32 << 20;
+
 /// The largest object that S3 copies in one request.
 const LARGEST_COPY_BYTES: u64 = 5 << 30;
 
@@ -44,10 +46,47 @@ pub(crate) struct Object {
     pub size_bytes: u64,
 }
 
+/// What a put came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Put {
+    pub object: Object,
+    /// Whether its bytes were written just now; else they were there.
+    pub wrote: bool,
+}
+
+/// Part of an upload that is an object of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// 0: nothing was written.
+    pub size_bytes: u64,
+    pub end: PartEnd,
+}
+
+/// Why a part ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PartEnd {
+    /// It is as large as parts become; there may be more to come.
+    Full,
+    /// Nothing more came.
+    Whole,
+    Broke(String),
+    /// More came than there may be.
+    TooMuch,
+}
+
+/// A stored file by its own name, as the store itself lists it.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub key: String,
+    pub size_bytes: u64,
+    /// By the clock of the store.
+    pub modified_ms: i64,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Objects {
     store: Arc<dyn ObjectStore>,
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
 /// What a place for bytes can do.
@@ -79,7 +118,9 @@ impl Kind {
 
     /// The failure that an error of the object store is.
     pub(super) fn failure(self, error: object_store::Error) -> Failure {
-        super::failure::objects(self, error).into()
+        let is_full = super::failure::has_no_room(&error);
+        let error = super::failure::objects(self, error);
+        if is_full { Failure::Full(error) } else { error.into() }
     }
 }
 
@@ -125,35 +166,27 @@ impl Objects {
 
     /// Store what the stream brings, in constant memory; nothing where it breaks off, or where it
     /// is not the bytes of `expected`.
-    pub(crate) async fn put<S, E>(
-        &self,
-        stream: S,
-        expected: Option<&str>,
-    ) -> Result<Object, Failure>
+    pub(crate) async fn put<S>(&self, stream: S, expected: Option<&str>) -> Result<Put, Failure>
     where
-        S: Stream<Item = std::result::Result<Bytes, E>>,
-        E: std::fmt::Display,
+        S: Stream<Item = Result<Bytes, Failure>>,
     {
         let mut stream = std::pin::pin!(stream);
         let mut incoming = Incoming::default();
         let mut staged: Option<Staged> = None;
-        let read: Result<(), Failure> =
-            async {
-                while let Some(chunk) = stream.next().await {
-                    incoming.add(chunk.map_err(|error| {
-                        Failure::Invalid(format!("the upload broke off: {error}"))
-                    })?);
-                    while incoming.part_bytes >= self.kind.part_bytes() {
-                        let staged = match &mut staged {
-                            Some(staged) => staged,
-                            None => staged.insert(self.stage(expected).await?),
-                        };
-                        staged.write(incoming.take_part(self.kind.part_bytes())).await?;
-                    }
+        let read: Result<(), Failure> = async {
+            while let Some(chunk) = stream.next().await {
+                incoming.add(chunk?);
+                while incoming.buffer.size_bytes >= self.kind.part_bytes() {
+                    let staged = match &mut staged {
+                        Some(staged) => staged,
+                        None => staged.insert(self.stage(expected).await?),
+                    };
+                    staged.write(incoming.buffer.take(self.kind.part_bytes())).await?;
                 }
-                incoming.check(expected)
             }
-            .await;
+            incoming.check(expected)
+        }
+        .await;
         if let Err(failure) = read {
             if let Some(staged) = staged {
                 staged.abort().await;
@@ -161,8 +194,9 @@ impl Objects {
             return Err(failure);
         }
         let object = incoming.object();
-        let rest = incoming.take_part(usize::MAX);
-        match (self.has(&object).await?, staged) {
+        let rest = incoming.buffer.take(usize::MAX);
+        let there = self.has(&object).await?;
+        match (there, staged) {
             (true, None) => {}
             (true, Some(staged)) => staged.abort().await,
             // Small: one write under the final name, which is whole or not there.
@@ -172,7 +206,68 @@ impl Objects {
             }
             (false, Some(staged)) => self.finish(staged, rest, &object).await?,
         }
-        Ok(object)
+        Ok(Put { object, wrote: !there })
+    }
+
+    /// Store what the stream brings, up to about [`PIECE_BYTES`], under a name of its own. Unlike a file,
+    /// a part may end anywhere: what came is kept. Nothing is written where nothing came.
+    pub(super) async fn put_part<S, E>(
+        &self,
+        key: &str,
+        stream: &mut S,
+        most: u64,
+    ) -> Result<Part, Failure>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        let mut buffer = Buffer::default();
+        let mut staged: Option<Staged> = None;
+        let mut size_bytes = 0;
+        let end = loop {
+            let chunk = match stream.next().await {
+                None => break PartEnd::Whole,
+                Some(Err(error)) => break PartEnd::Broke(error.to_string()),
+                Some(Ok(chunk)) => chunk,
+            };
+            size_bytes += chunk.len() as u64;
+            if size_bytes > most {
+                if let Some(staged) = staged {
+                    staged.abort().await;
+                }
+                return Ok(Part { size_bytes: 0, end: PartEnd::TooMuch });
+            }
+            buffer.add(chunk);
+            while buffer.size_bytes >= self.kind.part_bytes() {
+                let staged = match &mut staged {
+                    Some(staged) => staged,
+                    None => {
+                        let at_once = self.kind.parts_on_their_way();
+                        let path = Some(Path::from(key));
+                        staged.insert(Staged::begin(&*self.store, self.kind, path, at_once).await?)
+                    }
+                };
+                staged.write(buffer.take(self.kind.part_bytes())).await?;
+            }
+            if size_bytes >= PIECE_BYTES {
+                break PartEnd::Full;
+            }
+        };
+        let rest = buffer.take(usize::MAX);
+        match staged {
+            Some(mut staged) => {
+                if rest.content_length() > 0 {
+                    staged.write(rest).await?;
+                }
+                staged.finish().await?;
+            }
+            None if size_bytes == 0 => {}
+            None => {
+                let written = self.store.put(&Path::from(key), rest).await;
+                written.map_err(|error| self.kind.failure(error))?;
+            }
+        }
+        Ok(Part { size_bytes, end })
     }
 
     /// Begin a large upload. In a bucket one whose digest was announced goes to its final name: it
@@ -212,6 +307,7 @@ impl Objects {
             Kind::Bucket if object.size_bytes > LARGEST_COPY_BYTES => {
                 let (_, stream) = self.get_at(&from, None).await?;
                 // Boxed, as a future that holds itself has no size.
+                let stream = stream.map_err(|error| unreadable(&error));
                 Box::pin(self.put(stream, Some(&object.sha256))).await?;
                 let _ = self.store.delete(&from).await;
                 return Ok(());
@@ -239,8 +335,12 @@ impl Objects {
         self.get_at(&path(sha256), None).await
     }
 
+    /// The size and bytes of what has this name.
+    pub(super) async fn open_key(&self, key: &str) -> Result<(u64, ByteStream), Failure> {
+        self.get_at(&Path::from(key), None).await
+    }
+
     /// The size of an object, and those of its bytes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for answers to HTTP's Range, which come"))]
     pub(crate) async fn get_range(
         &self,
         sha256: &str,
@@ -288,32 +388,51 @@ impl Objects {
         let mut hasher = Sha256::new();
         let mut size_bytes = 0;
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| {
-                Error::user(format!("cannot read object {sha256} of the registry: {error}"))
-            })?;
+            let chunk = chunk.map_err(|error| unreadable(&error))?;
             size_bytes += chunk.len() as u64;
             hasher.update(&chunk);
         }
         Ok(Some(Object { sha256: hex::encode(hasher.finalize()), size_bytes }))
     }
 
-    /// Remove from a bucket what uploads that broke off before this age left behind. A folder is
-    /// swept by whoever has it.
-    pub(super) async fn sweep_bucket(&self, age: Duration) {
-        if self.kind != Kind::Bucket {
-            return;
+    /// Remove what has this name; what is not there needs no removing.
+    pub(super) async fn remove(&self, key: &str) -> Result<(), Failure> {
+        match self.store.delete(&Path::from(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.kind.failure(error)),
         }
-        let mut staged = self.store.list(Some(&Path::from(UPLOADS)));
-        while let Some(Ok(meta)) = staged.next().await {
-            let since = chrono::Utc::now().signed_duration_since(meta.last_modified);
-            if since.to_std().is_ok_and(|since| since > age) {
-                let _ = self.store.delete(&meta.location).await;
-            }
+    }
+
+    /// Write an empty file, and answer what time the store stamps it with.
+    pub(super) async fn touch(&self, key: &str) -> Result<i64, Failure> {
+        let path = Path::from(key);
+        let written = self.store.put(&path, PutPayload::new()).await;
+        written.map_err(|error| self.kind.failure(error))?;
+        let meta = self.store.head(&path).await.map_err(|error| self.kind.failure(error))?;
+        Ok(meta.last_modified.timestamp_millis())
+    }
+
+    /// Everything below a folder of the store, in no order.
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Listed>, Failure> {
+        let mut found = self.store.list(Some(&Path::from(folder)));
+        let mut listed = Vec::new();
+        while let Some(meta) = found.next().await {
+            listed.push(Listed::from(meta.map_err(|error| self.kind.failure(error))?));
+        }
+        Ok(listed)
+    }
+
+    /// What the store itself says of a name now.
+    pub(super) async fn look(&self, key: &str) -> Result<Option<Listed>, Failure> {
+        match self.store.head(&Path::from(key)).await {
+            Ok(meta) => Ok(Some(meta.into())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.kind.failure(error)),
         }
     }
 
     /// An object of the wrong size is damage, and counts as absent: a new upload heals it.
-    async fn has(&self, object: &Object) -> Result<bool, Failure> {
+    pub(super) async fn has(&self, object: &Object) -> Result<bool, Failure> {
         match self.store.head(&path(&object.sha256)).await {
             Ok(meta) => Ok(meta.size == object.size_bytes),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
@@ -330,37 +449,64 @@ fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+impl From<object_store::ObjectMeta> for Listed {
+    fn from(meta: object_store::ObjectMeta) -> Self {
+        Self {
+            key: meta.location.to_string(),
+            size_bytes: meta.size,
+            modified_ms: meta.last_modified.timestamp_millis(),
+        }
+    }
+}
+
+/// What to say of a stored file that breaks off while it is read.
+pub(super) fn unreadable(error: &std::io::Error) -> Failure {
+    Failure::Broken(Error::user(format!("cannot read the registry's files: {error}")))
+}
+
+/// What came and is not written yet.
+#[derive(Default)]
+struct Buffer {
+    chunks: std::collections::VecDeque<Bytes>,
+    size_bytes: usize,
+}
+
+impl Buffer {
+    fn add(&mut self, chunk: Bytes) {
+        self.size_bytes += chunk.len();
+        self.chunks.push_back(chunk);
+    }
+
+    /// The first of the bytes, this many where there are.
+    fn take(&mut self, bytes: usize) -> PutPayload {
+        let mut taken = Vec::new();
+        let mut wanted = bytes.min(self.size_bytes);
+        self.size_bytes -= wanted;
+        while wanted > 0 {
+            let Some(mut chunk) = self.chunks.pop_front() else { break };
+            if chunk.len() > wanted {
+                self.chunks.push_front(chunk.split_off(wanted));
+            }
+            wanted -= chunk.len();
+            taken.push(chunk);
+        }
+        taken.into_iter().collect()
+    }
+}
+
 /// What has come of an upload: its digest so far, and what is not written yet.
 #[derive(Default)]
 struct Incoming {
     hasher: Sha256,
     size_bytes: u64,
-    part: std::collections::VecDeque<Bytes>,
-    part_bytes: usize,
+    buffer: Buffer,
 }
 
 impl Incoming {
     fn add(&mut self, chunk: Bytes) {
         self.hasher.update(&chunk);
         self.size_bytes += chunk.len() as u64;
-        self.part_bytes += chunk.len();
-        self.part.push_back(chunk);
-    }
-
-    /// The first bytes that are not written yet, this many where there are.
-    fn take_part(&mut self, bytes: usize) -> PutPayload {
-        let mut taken = Vec::new();
-        let mut wanted = bytes.min(self.part_bytes);
-        self.part_bytes -= wanted;
-        while wanted > 0 {
-            let Some(mut chunk) = self.part.pop_front() else { break };
-            if chunk.len() > wanted {
-                self.part.push_front(chunk.split_off(wanted));
-            }
-            wanted -= chunk.len();
-            taken.push(chunk);
-        }
-        taken.into_iter().collect()
+        self.buffer.add(chunk);
     }
 
     fn object(&self) -> Object {

@@ -8,6 +8,7 @@ use super::search::Searched;
 use super::sql::{Dialect, Row, Scope, Sql, Transaction};
 use super::{Failure, Page, Pairs, Query, Stages, Store, pairs, tags};
 use crate::registry::RunId;
+use crate::sys::clock;
 
 #[derive(Clone, Debug)]
 pub(crate) struct RunRow {
@@ -193,9 +194,10 @@ impl Store {
 
     pub(crate) async fn set_run_stage(&self, id: &str, stage: &str) -> Result<(), Failure> {
         let mut transaction = self.write(Scope::Run(id)).await?;
-        let changed = sqlx::query("UPDATE runs SET stage = $1 WHERE id = $2")
+        let changed = sqlx::query("UPDATE runs SET stage = $1, deleted_ms = $3 WHERE id = $2")
             .bind(stage)
             .bind(id)
+            .bind(deleted_ms(stage))
             .execute(&mut *transaction)
             .await?;
         if changed.rows_affected() == 0 {
@@ -431,4 +433,9 @@ fn point(row: &Row, key: String) -> Result<MetricPoint, sqlx::Error> {
         timestamp_ms: row.try_get(2)?,
         step: row.try_get(3)?,
     })
+}
+
+/// When a run that is in this stage from now on was deleted.
+pub(super) fn deleted_ms(stage: &str) -> Option<i64> {
+    (stage == "deleted").then(clock::now_ms)
 }

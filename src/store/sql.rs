@@ -103,6 +103,12 @@ pub(super) enum Scope<'a> {
     Artifacts,
     Tokens,
     Webhook(&'a str),
+    /// Whether there are bytes of a digest.
+    Object(&'a str),
+    /// Which uploads there are.
+    Uploads,
+    /// The parts of one.
+    Upload(&'a str),
 }
 
 impl Scope<'_> {
@@ -125,6 +131,9 @@ impl fmt::Display for Scope<'_> {
             Self::Artifacts => f.write_str("artifacts"),
             Self::Tokens => f.write_str("tokens"),
             Self::Webhook(id) => write!(f, "webhook {id}"),
+            Self::Object(sha256) => write!(f, "object {sha256}"),
+            Self::Uploads => f.write_str("uploads"),
+            Self::Upload(id) => write!(f, "upload {id}"),
         }
     }
 }

@@ -35,3 +35,14 @@ pub(crate) async fn asked_to_end() {
 pub(crate) async fn asked_to_end() {
     let _ = tokio::signal::ctrl_c().await;
 }
+
+/// Do this when the process is asked to end, whatever its other threads are busy with.
+pub(crate) fn when_asked_to_end(act: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || {
+        // Without a runtime of its own Ctrl-C would wait for the command's, which may be computing.
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            runtime.block_on(asked_to_end());
+            act();
+        }
+    });
+}

@@ -23,6 +23,7 @@ mod registry;
 pub(crate) mod table;
 pub(crate) mod token;
 mod tour;
+mod transfer;
 mod runs;
 pub(crate) mod train;
 

@@ -6,8 +6,8 @@ use super::models::or_dash;
 use super::table::Table;
 use super::{Style, Text, size};
 use crate::outcome::registry::{
-    BackupOutcome, Checked, Done, Found, ImportOutcome, Kind, ReconcileOutcome, RestoreOutcome,
-    StatusOutcome, VerifyOutcome,
+    BackupOutcome, Checked, Done, Found, GcOutcome, ImportOutcome, Kind, ReconcileOutcome,
+    RestoreOutcome, StatusOutcome, VerifyOutcome,
 };
 
 impl Text for StatusOutcome {
@@ -129,6 +129,35 @@ impl Text for ReconcileOutcome {
             page.push_str(
                 "\n`--restore` finishes what is unfinished, as the next promotion would\n",
             );
+        }
+    }
+}
+
+impl Text for GcOutcome {
+    fn text(&self, page: &mut String, _: Style) {
+        let (removed, freed) =
+            if self.dry_run { ("would remove", "would be") } else { ("removed", "are") };
+        let counts = [
+            (self.runs.len(), "deleted run"),
+            (self.logged_models.len(), "logged model"),
+            (self.experiments.len(), "deleted experiment"),
+            (self.uploads.len(), "unfinished upload"),
+            (self.objects.len(), "orphaned file"),
+        ];
+        let counts: Vec<_> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, name)| things(count as u64, name))
+            .collect();
+        if counts.is_empty() {
+            let _ = writeln!(page, "{}: nothing to remove", self.place);
+        } else {
+            let _ = writeln!(page, "{}: {removed} {}", self.place, counts.join(", "));
+            let _ = writeln!(page, "{} {freed} free again", size(self.size_bytes));
+        }
+        if self.kept_runs > 0 {
+            let kept = things(self.kept_runs, "deleted run");
+            let _ = writeln!(page, "kept {kept} that versions came from");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_inputs;
 mod cli;
+mod cutting;
 mod guarded;
 mod install;
 mod pretend;

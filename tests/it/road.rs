@@ -115,6 +115,33 @@ impl Road {
         self.server = Some(Server::start(&self.home));
     }
 
+    /// The server's address.
+    pub fn url(&self) -> &str {
+        &self.server.as_ref().expect("a served road").url
+    }
+
+    /// Send any request; null is no body, a text a file's bytes. What is answered, as JSON where it is.
+    pub fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> (u16, serde_json::Value) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
+        let mut request =
+            client.request(method.parse().expect("a method"), format!("{}{path}", self.url()));
+        request = match body {
+            serde_json::Value::Null => request,
+            serde_json::Value::String(text) => request.body(text.clone()),
+            body => request.body(body.to_string()),
+        };
+        let response = request.send().expect("an answer");
+        let status = response.status().as_u16();
+        let text = response.text().expect("a text");
+        (status, serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)))
+    }
+
     /// Send a request to the server's MLflow routes.
     pub fn mlflow(&self, path: &str, body: &serde_json::Value) -> serde_json::Value {
         let url = &self.server.as_ref().expect("a served road").url;

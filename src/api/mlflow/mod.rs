@@ -36,6 +36,7 @@ pub(crate) mod code {
     pub(crate) const INVALID_PARAMETER: &str = "INVALID_PARAMETER_VALUE";
     pub(crate) const INVALID_STATE: &str = "INVALID_STATE";
     pub(crate) const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
+    pub(crate) const EXHAUSTED: &str = "RESOURCE_EXHAUSTED";
     pub(crate) const UNAVAILABLE: &str = "TEMPORARILY_UNAVAILABLE";
     pub(crate) const NO_SUCH_ENDPOINT: &str = "ENDPOINT_NOT_FOUND";
     pub(crate) const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
@@ -79,6 +80,9 @@ pub(crate) struct ServerInfo {
     /// Whether a server that is ours wants a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mlx_auth: Option<bool>,
+    /// What it has beyond the lifecycle, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mlx_features: Vec<String>,
 }
 
 fn null_as_empty<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {

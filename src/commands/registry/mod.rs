@@ -1,6 +1,7 @@
 //! `mlx registry …`: run and look after a registry.
 
 mod copies;
+mod gc;
 mod import;
 mod reconcile;
 mod serve;
@@ -16,8 +17,8 @@ use crate::error::{Error, ExitCode, Result};
 use crate::settings::registry::RegistrySettings;
 use crate::settings::serve::ServeSettings;
 use crate::settings::{self, RegistryTarget, env};
-use crate::store::{ImportSource, Place};
-use crate::sys::folders;
+use crate::store::{Collect, ImportSource, Place};
+use crate::sys::{clock, folders};
 use crate::ui::Ui;
 
 pub(crate) async fn registry(
@@ -39,6 +40,20 @@ pub(crate) async fn registry(
         }),
         RegistryCommand::Reconcile(args) => {
             ui.answer(&reconcile::reconcile(&in_use(globals)?, &args, ui).await?)
+        }
+        RegistryCommand::Gc(args) => {
+            let what = Collect {
+                older_than: clock::parse_duration(&args.older_than)
+                    .map_err(|error| error.context("--older-than").into_usage())?,
+                least_age: Collect::LEAST_AGE,
+                deleted_runs: args.deleted_runs,
+                dry_run: args.dry_run,
+            };
+            ui.answer(&if is_said(&args.place) {
+                gc::gc_place(&place(globals, &args.place)?, &what).await?
+            } else {
+                gc::gc(&in_use(globals)?, &what).await?
+            })
         }
         RegistryCommand::Backup(args) => {
             let to = settings::working_folder(globals)?.join(&args.to);

@@ -9,7 +9,7 @@ use crate::registry::access::Standing;
 use crate::serve::registry::{Hosts, Identity, Reach, plain, served};
 use crate::serve::socket::{self, Limits, Tls};
 use crate::settings::serve::{ServeSettings, TokenPlace};
-use crate::store::{Place, Store, Tokens};
+use crate::store::{Place, Store, Sweeper, Tokens};
 use crate::sys::{clock, signals};
 use crate::ui::Ui;
 
@@ -36,7 +36,6 @@ async fn run(settings: ServeSettings, place: Place, ui: &Ui) -> Result<()> {
     let tls = tls.map(|(certificate, key)| Tls::load(&certificate, &key)).transpose()?;
     // Both before the first line of output: whoever reads it may connect at once and be answered.
     let store = Store::open_at(&place).await?;
-    store.sweep_uploads().await;
     let local = address.ip().is_loopback();
     let identity = match auth {
         None => Identity::Claimed(if no_auth { Hosts::Any } else { Hosts::Local }),
@@ -60,6 +59,7 @@ async fn run(settings: ServeSettings, place: Place, ui: &Ui) -> Result<()> {
     }
     let reach = Reach { private: webhooks.private, http: webhooks.http };
     let (mut router, deliveries) = served(store.clone(), identity, reach);
+    let sweeping = tokio::spawn(sweep(store.clone()));
     if is_plain {
         router = plain(router);
     }
@@ -69,6 +69,7 @@ async fn run(settings: ServeSettings, place: Place, ui: &Ui) -> Result<()> {
     let ended = socket::serve(listener, router, tls, limits, signals::asked_to_end()).await;
     stop.cancel();
     let _ = delivering.await;
+    sweeping.abort();
     ended?;
     store.close().await;
     if ui.json {
@@ -105,5 +106,16 @@ fn warn(identity: &Identity, local: bool, tls: bool, ui: &Ui) {
         ),
         Identity::Tokens(_) => {}
         _ => ui.warn("nobody is asked who they are: whoever reaches this address can change everything"),
+    }
+}
+
+/// Give up uploads that nobody goes on with, as long as the server runs.
+async fn sweep(store: Store) {
+    let mut sweeper = Sweeper::new(store);
+    loop {
+        if let Err(failure) = sweeper.sweep().await {
+            tracing::warn!("cannot clear away old uploads: {}", failure.into_error());
+        }
+        tokio::time::sleep(Sweeper::EVERY).await;
     }
 }

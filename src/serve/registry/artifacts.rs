@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::App;
 use super::extract::{Params, required};
 use super::failure::{Answer, ApiError};
+use super::ranges::{self, Wanted};
 use super::source::path_of;
 use crate::api::mlflow::{ARTIFACT_ROUTE, DIGEST_HEADER, Empty, FileInfo, Files, ListArtifacts};
 use crate::registry::ArtifactPath;
@@ -73,17 +74,32 @@ async fn download(
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    let (size, stream) = app.store.open_object(&artifact.sha256).await?;
+    let all = artifact.size_bytes;
+    let (status, (size, stream), part) = match ranges::wanted(&headers, &etag, all) {
+        Wanted::Whole => (StatusCode::OK, app.store.open_object(&artifact.sha256).await?, None),
+        Wanted::Part(range) => {
+            let part = format!("bytes {}-{}/{all}", range.start, range.end - 1);
+            let length = range.end - range.start;
+            let (_, stream) = app.store.open_object_part(&artifact.sha256, range).await?;
+            (StatusCode::PARTIAL_CONTENT, (length, stream), Some(part))
+        }
+        Wanted::Beyond => {
+            let size = [(header::CONTENT_RANGE, format!("bytes */{all}"))];
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, size).into_response());
+        }
+    };
     let name = path.as_str().rsplit('/').next().unwrap_or_default();
     let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-    let mut response = HttpBody::from_stream(stream).into_response();
+    let mut response = (status, HttpBody::from_stream(stream)).into_response();
     let answer = response.headers_mut();
     answer.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     answer.insert(header::CONTENT_LENGTH, size.into());
     // Whatever a browser makes of a model's files, it must not run them as this site.
     answer.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let disposition = format!("attachment; filename*=UTF-8''{name}");
-    for (name, value) in [(header::CONTENT_DISPOSITION, disposition), (header::ETAG, etag)] {
+    answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let texts = [(header::CONTENT_DISPOSITION, disposition), (header::ETAG, etag)];
+    for (name, value) in texts.into_iter().chain(part.map(|part| (header::CONTENT_RANGE, part))) {
         let value =
             HeaderValue::from_str(&value).expect("percent-encoded text is a header's value");
         answer.insert(name, value);
@@ -103,8 +119,11 @@ async fn upload(
             ApiError::invalid(format!("{DIGEST_HEADER} is no SHA-256 in hexadecimal digits"))
         })?),
     };
-    let content = request.into_body().into_data_stream();
-    app.store.put_artifact(&path, content, expected.as_deref()).await?;
+    let mut content = request.into_body().into_data_stream();
+    if let Err(failure) = app.store.put_artifact(&path, &mut content, expected.as_deref()).await {
+        super::uploads::drain(content).await;
+        return Err(failure.into());
+    }
     Ok(StatusCode::OK)
 }
 

@@ -14,8 +14,18 @@ pub(super) type Answer<T> = Result<Json<T>, ApiError>;
 
 #[derive(Debug)]
 pub(super) enum ApiError {
-    Refused { status: StatusCode, code: &'static str, message: String },
-    Conflict { message: String, live: Option<VersionNumber>, winner: Option<Box<Event>> },
+    Refused {
+        status: StatusCode,
+        code: &'static str,
+        message: String,
+    },
+    Conflict {
+        message: String,
+        live: Option<VersionNumber>,
+        winner: Option<Box<Event>>,
+    },
+    /// The store has no room for it.
+    Full(Error),
     Broken(Error),
 }
 
@@ -47,6 +57,11 @@ impl ApiError {
         Self::refused(StatusCode::FORBIDDEN, code::PERMISSION_DENIED, message)
     }
 
+    /// What is here is not what the request goes by.
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::refused(StatusCode::CONFLICT, code::INVALID_STATE, message)
+    }
+
     fn refused(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self::Refused { status, code, message: message.into() }
     }
@@ -66,6 +81,7 @@ impl From<Failure> for ApiError {
             }
             Failure::Denied(message) => Self::forbidden(message),
             Failure::Conflict { message, live, winner } => Self::Conflict { message, live, winner },
+            Failure::Full(error) => Self::Full(error),
             Failure::Broken(error) => Self::Broken(error),
         }
     }
@@ -99,18 +115,20 @@ impl IntoResponse for ApiError {
                 let body = ConflictBody { error_code: CONFLICT.into(), message, live, winner };
                 (StatusCode::CONFLICT, Json(body)).into_response()
             }
-            Self::Broken(error) => {
-                let status = match error.code() {
-                    ExitCode::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
-                    _ => StatusCode::INTERNAL_SERVER_ERROR,
-                };
-                let mut response = status.into_response();
-                response.extensions_mut().insert(Details {
-                    message: error.message().to_owned(),
-                    hint: error.hint_text().map(str::to_owned),
-                });
-                response
-            }
+            Self::Full(error) => broken(StatusCode::INSUFFICIENT_STORAGE, &error),
+            Self::Broken(error) => match error.code() {
+                ExitCode::Unreachable => broken(StatusCode::SERVICE_UNAVAILABLE, &error),
+                _ => broken(StatusCode::INTERNAL_SERVER_ERROR, &error),
+            },
         }
     }
+}
+
+fn broken(status: StatusCode, error: &Error) -> Response {
+    let mut response = status.into_response();
+    response.extensions_mut().insert(Details {
+        message: error.message().to_owned(),
+        hint: error.hint_text().map(str::to_owned),
+    });
+    response
 }

@@ -10,6 +10,7 @@ mod experiments;
 mod extract;
 mod failure;
 mod filter;
+mod garbage;
 mod lifecycle;
 mod logged_models;
 mod metrics;
@@ -19,8 +20,10 @@ mod policies;
 mod probes;
 mod query;
 mod requests;
+mod ranges;
 mod runs;
 mod source;
+mod uploads;
 mod versions;
 mod watch;
 mod webhooks;
@@ -51,6 +54,7 @@ struct App {
     identity: Identity,
     metrics: Metrics,
     webhooks: Webhooks,
+    assembling: uploads::Assembling,
 }
 
 /// Every route of the registry.
@@ -62,7 +66,8 @@ pub(crate) fn router(store: Store, identity: Identity) -> Router {
 pub(crate) fn served(store: Store, identity: Identity, reach: Reach) -> (Router, Deliveries) {
     let (metrics, webhooks) = (Metrics::new(), Webhooks::new(reach));
     let deliveries = webhooks.deliveries(store.clone(), metrics.clone());
-    (routes(App { store, identity, metrics, webhooks }), deliveries)
+    let assembling = uploads::Assembling::default();
+    (routes(App { store, identity, metrics, webhooks, assembling }), deliveries)
 }
 
 fn routes(app: App) -> Router {
@@ -77,7 +82,9 @@ fn routes(app: App) -> Router {
     let mlx = lifecycle::routes()
         .merge(policies::routes())
         .merge(requests::routes())
-        .merge(whoami::routes());
+        .merge(whoami::routes())
+        .merge(uploads::routes())
+        .merge(garbage::routes());
     Router::new()
         .nest("/api/2.0/mlflow", mlflow)
         .nest("/api/2.0/mlflow-artifacts", artifacts::routes())

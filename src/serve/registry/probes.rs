@@ -23,6 +23,7 @@ async fn server_info(State(app): State<App>) -> Json<ServerInfo> {
         mlx_api: Some(1),
         mlx_auth: Some(matches!(app.identity, Identity::Tokens(_))),
         mlx_version: Some(env!("CARGO_PKG_VERSION").into()),
+        mlx_features: vec![crate::api::uploads::FEATURE.into()],
         ..ServerInfo::default()
     })
 }

@@ -95,12 +95,16 @@ fn broken(identity: &Identity, status: StatusCode, details: &Details, id: &str) 
                  a while; its log says why under request {id}"
             )
         }
+        _ if status == StatusCode::INSUFFICIENT_STORAGE => {
+            "the registry's disk is full, and nothing of this was stored".to_owned()
+        }
         Identity::Claimed(_) | Identity::Tokens(_) => {
             format!("the registry failed; its log says why under request {id}")
         }
     };
     let error_code = match status {
         StatusCode::SERVICE_UNAVAILABLE => code::UNAVAILABLE,
+        StatusCode::INSUFFICIENT_STORAGE => code::EXHAUSTED,
         _ => code::INTERNAL,
     };
     (status, Json(ErrorBody { error_code: error_code.into(), message })).into_response()

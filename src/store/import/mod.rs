@@ -62,6 +62,8 @@ impl Store {
     /// Bring over everything of an MLflow server into this registry, which must be empty.
     pub(crate) async fn import(&self, source: &ImportSource) -> Result<Imported> {
         self.refuse_unless_empty().await?;
+        // Files come long before the rows that name them.
+        let _alone = self.alone_with_copies().await?;
         let mut theirs = Mlflow::open(&source.database, &source.working).await?;
         let places = theirs.places(source.artifacts.as_deref()).await?;
         let mut imported = Imported::default();
@@ -123,16 +125,17 @@ impl Store {
             let path = place.path.join(&within);
             let open = tokio::fs::File::open(&file).await;
             let open = open.map_err(|error| Error::file("read", &file, error))?;
-            let content = ReaderStream::with_capacity(open, 512 << 10);
-            let object = self
+            let content = ReaderStream::with_capacity(open, 512 << 10)
+                .map_err(|error| Failure::from(Error::file("read", &file, error)));
+            let put = self
                 .objects
                 .put(content, None)
                 .await
                 .map_err(Failure::into_error)
                 .context(|| format!("cannot import {}", file.display()))?;
             imported.files += 1;
-            imported.bytes += object.size_bytes;
-            stored.push(Stored { path, object });
+            imported.bytes += put.object.size_bytes;
+            stored.push(Stored { path, object: put.object });
         }
         Ok(())
     }

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use super::Rows;
 use super::fixture::{SETTINGS, customers, registered, trained};
+use crate::road::Road;
 use crate::support::{Answer, Home};
 
 #[test]
@@ -69,10 +72,21 @@ fn full_disk() {
     error: cannot write [HOME]/disk/copy: the disk of the registry's database is full
       try: make room there
     ");
-    insta::assert_snapshot!(spoilt(&disk, &home, "`models pull` to a full disk", "models pull churn/1 -o disk/pulled", 4), @"
+    let shown = spoilt(
+        &disk,
+        &home,
+        "`models pull` to a full disk",
+        "models pull churn/1 -o disk/pulled",
+        4,
+    );
+    // Files come at the same time, and any may be the one that finds no room.
+    let (before, rest) = shown.split_once("/.mlx-pull-…/").expect("a file");
+    let (_, after) = rest.split_once(": No space").expect("an error");
+    let shown = format!("{before}/.mlx-pull-…/[FILE]: No space{after}");
+    insta::assert_snapshot!(shown, @"
     exit 1
     --- stderr
-    error: cannot pull churn/1: cannot write [HOME]/disk/.mlx-pull-…/README.md: No space left on device (os error 28)
+    error: cannot pull churn/1: cannot write [HOME]/disk/.mlx-pull-…/[FILE]: No space left on device (os error 28)
       try: make room on the disk of [HOME]/disk/.mlx-pull-…, and run the command again
     ");
     drop(disk);
@@ -95,6 +109,36 @@ fn a_full_registry_stays_sound() {
     assert!(!sound.stdout().contains("churn/1"), "{}", sound.show());
     run(&home, line).ok();
     run(&home, "registry verify --data disk/registry").ok();
+}
+
+/// A server whose disk fills up while a file comes says so, keeps nothing of it, and goes on.
+#[test]
+fn a_served_registry_whose_disk_is_full_says_so() {
+    let mut road = Road::embedded();
+    let Some(disk) = Disk::mount_at(&road.home, "served", 8) else { return };
+    road.start_server();
+    road.registered(1);
+    disk.fill(600);
+    let files = "/api/2.0/mlflow-artifacts/artifacts/0/big/w";
+    let content = json!("x".repeat(3 << 20));
+    let (status, said) = road.call("PUT", files, &content);
+    assert_eq!((status, &said["error_code"]), (507, &json!("RESOURCE_EXHAUSTED")), "{said}");
+    assert_eq!(said["message"], "the registry's disk is full, and nothing of this was stored");
+    assert_eq!(road.call("GET", files, &Value::Null).0, 404);
+    // In pieces too, and by our own client.
+    road.run(2, &"model 2 ".repeat(400));
+    let register = format!("register {}", crate::road::run_id(2));
+    let refused = road.mlx(&register).fails_with(7);
+    assert!(refused.stderr().contains("has no room"), "{}", refused.show());
+    assert!(refused.stderr().contains("mlx registry gc"), "{}", refused.show());
+    disk.make_room();
+    road.mlx("registry verify").ok();
+    let shown = road.mlx("models show churn --json").ok().json();
+    assert_eq!(shown["versions"].as_array().map(Vec::len), Some(1));
+    road.mlx(&register).ok();
+    assert_eq!(road.call("PUT", files, &content).0, 200);
+    road.mlx("registry verify").ok();
+    road.kill_server();
 }
 
 #[test]
@@ -154,21 +198,30 @@ fn run(home: &Home, line: &str) -> Answer {
     home.mlx(line)
 }
 
-/// Two megabytes at `disk` of a home, unmounted when dropped.
-struct Disk(PathBuf);
+/// A few megabytes in a folder of a home, unmounted when dropped.
+struct Disk {
+    folder: PathBuf,
+    size_kib: usize,
+}
 
 impl Disk {
-    /// None, said aloud, where we may not mount.
-    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    /// Two megabytes at `disk`. None, said aloud, where we may not mount.
     fn mount(home: &Home) -> Option<Self> {
-        let folder = home.join("disk");
+        Self::mount_at(home, "disk", 2)
+    }
+
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+    fn mount_at(home: &Home, name: &str, megabytes: usize) -> Option<Self> {
+        let folder = home.join(name);
         std::fs::create_dir(&folder).expect("a folder");
         let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
             .arg(&folder)
             .output();
         match mount {
-            Ok(output) if output.status.success() => Some(Self(folder)),
+            Ok(output) if output.status.success() => {
+                Some(Self { folder, size_kib: megabytes * 1024 })
+            }
             failed => {
                 eprintln!("skipped: no disk can be mounted here ({failed:?})");
                 None
@@ -177,12 +230,12 @@ impl Disk {
     }
 
     fn filler(&self) -> PathBuf {
-        self.0.join("filler")
+        self.folder.join("filler")
     }
 
     /// Leave this much room, and list what is there.
     fn fill(&self, free_kib: usize) -> Vec<String> {
-        let mut kib = 2048;
+        let mut kib = self.size_kib;
         while std::fs::write(self.filler(), vec![1; kib * 1024]).is_err() {
             kib -= 4;
         }
@@ -197,18 +250,18 @@ impl Disk {
 
     fn remount(&self, how: &str) {
         let options = format!("remount,{how}");
-        let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
+        let status = Command::new("mount").args(["-o", &options]).arg(&self.folder).status();
         assert!(status.expect("mount starts").success());
     }
 
     /// Every file on the disk, by name. Runs that failed, the lock of a registry's set-up and empty folders may stay.
     fn listed(&self) -> Vec<String> {
         let mut found = Vec::new();
-        let mut folders = vec![self.0.clone()];
+        let mut folders = vec![self.folder.clone()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder).expect("a folder") {
                 let path = entry.expect("an entry").path();
-                let name = path.strip_prefix(&self.0).expect("on the disk");
+                let name = path.strip_prefix(&self.folder).expect("on the disk");
                 if path.is_dir() {
                     folders.push(path);
                 } else if !may_stay(name) {
@@ -228,6 +281,6 @@ fn may_stay(path: &Path) -> bool {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
+        let _ = Command::new("umount").arg(&self.folder).status();
     }
 }

@@ -114,6 +114,12 @@ pub(super) const TABLE: &[(&str, &str, &str, Class)] = &[
     ("POST", MLX, "/requests/{id}/approve", Decide),
     ("POST", MLX, "/requests/{id}/reject", Ask),
     ("POST", MLX, "/requests/{id}/withdraw", Ask),
+    ("POST", MLX, "/uploads", Write),
+    ("GET", MLX, "/uploads/{id}", Write),
+    ("PATCH", MLX, "/uploads/{id}", Write),
+    ("DELETE", MLX, "/uploads/{id}", Write),
+    ("POST", MLX, "/uploads/{id}/complete", Write),
+    ("POST", MLX, "/gc", Admin),
     // It reads and hashes every byte that there is.
     ("GET", MLX, "/verify", Admin),
 ];
