@@ -123,8 +123,7 @@ impl Shared {
     fn pump(&self, mut from: &TcpStream, mut to: &TcpStream, most: u64, count: &AtomicU64) {
         let mut buffer = vec![0; 64 << 10];
         let mut left = most;
-        loop {
-            let Ok(read @ 1..) = from.read(&mut buffer) else { break };
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
             let passed = left.min(read as u64);
             left -= passed;
             count.fetch_add(passed, Ordering::SeqCst);
