@@ -261,6 +261,7 @@ fn metrics(run: &Run) -> Vec<Metric> {
             value: *value,
             timestamp: manifest.ended_ms.unwrap_or(manifest.started_ms),
             step: manifest.best_epoch as i64,
+            ..Metric::default()
         })
         .collect()
 }

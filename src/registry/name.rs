@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// A registered model: 1 to 200 of `a-z A-Z 0-9 _ - .`, starting with a letter or digit.
+/// A registered model: 1 to 200 letters and digits of any script, spaces and `_ - .`, starting with a
+/// letter or digit and not ending with a space.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct ModelName(String);
@@ -31,14 +32,20 @@ pub(crate) struct VersionNumber(pub u64);
 impl ModelName {
     /// What a name may be.
     pub(crate) const RULE: &'static str =
-        "use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit";
+        "use 1 to 200 letters, digits, spaces, `_`, `-` and `.`, starting with a letter or digit";
 }
 
 impl FromStr for ModelName {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        if is_plain_name(name, 200) {
+        // MLflow takes all but `/` and `:`. What has a meaning in addresses, paths, filters or shells
+        // stays out, since names go into all of these.
+        let fits = (1..=200).contains(&name.chars().count())
+            && name.starts_with(char::is_alphanumeric)
+            && !name.ends_with(' ')
+            && name.chars().all(|c| c.is_alphanumeric() || " _-.".contains(c));
+        if fits {
             return Ok(Self(name.to_owned()));
         }
         Err(Error::user(format!("`{name}` is not a valid model name")).hint(Self::RULE))
@@ -145,9 +152,10 @@ mod tests {
 
     #[test]
     fn names_that_break_urls_or_paths_are_refused() {
-        for name in ["", "a/b", "../x", "a b", ".hidden", "a@b", "ü"] {
+        for name in ["", "a/b", "../x", " a", "a ", ".hidden", "a@b", "a'b", "a%b", "a\nb", "a:b"] {
             assert!(name.parse::<ModelName>().is_err(), "{name}");
         }
+        assert!("größe 2".parse::<ModelName>().is_ok());
         assert_eq!(
             "churn-2.v1".parse::<ModelName>().map(String::from).ok().as_deref(),
             Some("churn-2.v1")

@@ -86,7 +86,7 @@ mod tests {
             "churn/0",
             "churn/x",
             "run:",
-            "a b",
+            "a'b",
         ] {
             assert!(text.parse::<ModelReference>().is_err(), "{text}");
         }

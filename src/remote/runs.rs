@@ -5,8 +5,8 @@ use http::Method;
 use super::failure::Failure;
 use super::request::Remote;
 use crate::api::mlflow::{
-    CreateExperiment, CreateRun, Empty, ExperimentId, ExperimentReply, KeyValue, LogBatch, Metric,
-    Run, RunInfo, RunInfoReply, RunReply, Runs, SearchRuns, UpdateRun, code,
+    CreateExperiment, CreateRun, CreatedExperiment, Empty, ExperimentReply, KeyValue, LogBatch,
+    Metric, Run, RunInfo, RunInfoReply, RunReply, Runs, SearchRuns, UpdateRun, code,
 };
 use crate::error::{Error, Result};
 
@@ -38,7 +38,7 @@ impl Remote {
             Err(failure) if failure.is_absent() => {
                 let body = CreateExperiment { name: name.to_owned(), ..Default::default() };
                 let path = format!("{ROUTES}/experiments/create");
-                match self.post::<ExperimentId>(path, &body).await {
+                match self.post::<CreatedExperiment>(path, &body).await {
                     Ok(created) => return Ok(created.experiment_id),
                     // Another client made it since we looked.
                     Err(failure) if failure.is(code::ALREADY_EXISTS) => find().await?,
@@ -106,7 +106,7 @@ impl Remote {
                 .await?;
         }
         for metrics in metrics.chunks(METRICS_AT_ONCE) {
-            let metrics = metrics.to_vec();
+            let metrics = metrics.iter().cloned().map(Into::into).collect();
             self.log_batch(LogBatch { run_id: run_id.into(), metrics, ..Default::default() })
                 .await?;
         }

@@ -61,12 +61,14 @@ impl Remote {
     /// Every file has arrived.
     pub(crate) async fn filled(&self, place: &Place, run_id: &str) -> Result<()> {
         let Some(model_id) = &place.model_id else { return Ok(()) };
-        let body =
-            FinalizeLoggedModel { model_id: model_id.clone(), status: "LOGGED_MODEL_READY".into() };
+        let body = FinalizeLoggedModel {
+            model_id: model_id.clone(),
+            status: Some("LOGGED_MODEL_READY".into()),
+        };
         let path = format!("{ROUTES}/logged-models/{}", segment(model_id));
         let _: LoggedModelReply = self.send_json(Method::PATCH, path, &body, true).await?;
         let output = ModelOutput { model_id: model_id.clone(), step: 0 };
-        let body = LogOutputs { run_id: run_id.to_owned(), models: vec![output] };
+        let body = LogOutputs { run_id: run_id.to_owned(), models: Some(vec![output]) };
         let path = format!("{ROUTES}/runs/outputs");
         let _: Empty = self.send_json(Method::POST, path, &body, true).await?;
         Ok(())

@@ -126,7 +126,7 @@ fn model_name(given: Option<&str>, folder: &Path) -> Result<ModelName> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     name.parse().map_err(|_| {
         Error::user(format!(
-            "the folder's name, `{name}`, cannot be the model's name, which has 1 to 200 letters, digits, `_`, `-` and `.`, and starts with a letter or digit"
+            "the folder's name, `{name}`, cannot be the model's name, which has 1 to 200 letters, digits, spaces, `_`, `-` and `.`, and starts with a letter or digit"
         ))
         .hint("give the model a name of its own: `--name NAME`")
     })

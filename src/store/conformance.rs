@@ -219,6 +219,10 @@ fn point(key: &str, value: f64, step: i64) -> MetricPoint {
     MetricPoint { key: key.into(), value, timestamp_ms: 1, step }
 }
 
+fn batch(metrics: impl Into<Vec<MetricPoint>>) -> Batch {
+    Batch { metrics: metrics.into(), ..Batch::default() }
+}
+
 fn all() -> Query {
     Query { limit: 100, ..Query::default() }
 }
@@ -381,13 +385,13 @@ mod checks {
             .enumerate()
             .map(|(i, value)| point(&format!("m{i}"), *value, 0))
             .collect();
-        store.log_batch(&run, &points, &[], &[]).await.unwrap();
+        store.log_batch(&run, &batch(points)).await.unwrap();
         let row = store.run(&run).await.unwrap();
         for (point, value) in row.metrics.iter().zip(values) {
             assert_eq!(point.value.to_bits(), value.to_bits(), "{value}");
         }
         let odd = [f64::NAN, f64::INFINITY].map(|value| point("odd", value, 1));
-        store.log_batch(&run, &odd, &[], &[]).await.unwrap();
+        store.log_batch(&run, &batch(odd)).await.unwrap();
         let history = store.metric_history(&run, "odd", &all()).await.unwrap().items;
         assert!(history.iter().any(|point| point.value.is_nan()));
         assert!(history.iter().any(|point| point.value == f64::MAX));
@@ -395,11 +399,14 @@ mod checks {
 
     pub(super) async fn a_batch_is_all_or_nothing(store: &Store) {
         let run = a_run(store).await;
-        let param = |value: &str| [("lr".to_owned(), value.to_owned())];
-        store.log_batch(&run, &[], &param("1"), &[]).await.unwrap();
-        store.log_batch(&run, &[], &param("1"), &[]).await.unwrap();
+        let param = |value: &str| vec![("lr".to_owned(), value.to_owned())];
+        store.log_batch(&run, &Batch { params: param("1"), ..Batch::default() }).await.unwrap();
+        store.log_batch(&run, &Batch { params: param("1"), ..Batch::default() }).await.unwrap();
         let metrics = [point("auc", 0.5, 0)];
-        let failure = store.log_batch(&run, &metrics, &param("2"), &[]).await.unwrap_err();
+        let failure = store
+            .log_batch(&run, &Batch { params: param("2"), ..batch(metrics) })
+            .await
+            .unwrap_err();
         assert!(matches!(failure, Failure::Invalid(_)));
         assert!(store.run(&run).await.unwrap().metrics.is_empty());
     }
@@ -408,7 +415,7 @@ mod checks {
         let run = a_run(store).await;
         let metrics = [point("auc", 0.5, 0), point("auc", 0.7, 2), point("auc", 0.6, 1)];
         for _ in 0..2 {
-            store.log_batch(&run, &metrics, &[], &[]).await.unwrap();
+            store.log_batch(&run, &batch(metrics.clone())).await.unwrap();
         }
         let mut query = all();
         query.limit = 2;
@@ -624,7 +631,7 @@ mod checks {
         let query = Query { limit: 1, ..Query::default() };
         let first = store.search_models(&query).await.unwrap();
         assert_eq!((first.items[0].name.as_str(), first.next_offset), ("churn", Some(1)));
-        assert_eq!(first.items[0].latest.as_ref().unwrap().version, VersionNumber(3));
+        assert_eq!(first.items[0].latest[0].version, VersionNumber(3));
         let query = Query { limit: 1, offset: 1, ..Query::default() };
         let second = store.search_models(&query).await.unwrap();
         assert_eq!((second.items[0].name.as_str(), second.next_offset), ("fraud", None));

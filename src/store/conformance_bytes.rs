@@ -322,7 +322,9 @@ async fn deleted_runs_go_with_their_files_and_those_of_versions_stay() {
             store.create_run(&new).await.unwrap();
             let id = id.repeat(32);
             let metric = MetricPoint { key: "auc".into(), value: 0.5, timestamp_ms: 1, step: 0 };
-            store.log_batch(&id, &[metric], &[("p".into(), "1".into())], &[]).await.unwrap();
+            let params = vec![("p".into(), "1".into())];
+            let batch = Batch { metrics: vec![metric], params, ..Batch::default() };
+            store.log_batch(&id, &batch).await.unwrap();
             put(store, &format!("0/{id}/artifacts/m/w"), id.as_bytes()).await.unwrap();
             id
         };

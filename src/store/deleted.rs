@@ -19,10 +19,19 @@ pub(crate) struct Deleted {
 }
 
 /// Tables with rows of a run's own.
-const OF_A_RUN: &[&str] = &["latest_metrics", "metrics", "params", "run_tags", "run_outputs"];
+const OF_A_RUN: &[&str] = &[
+    "latest_metrics",
+    "logged_model_metrics",
+    "metrics",
+    "params",
+    "run_datasets",
+    "run_model_inputs",
+    "run_outputs",
+    "run_tags",
+];
 
 /// Tables with rows of an experiment's own, beside runs and logged models.
-const OF_AN_EXPERIMENT: &[&str] = &["experiment_tags"];
+const OF_AN_EXPERIMENT: &[&str] = &["datasets", "experiment_tags"];
 
 /// Remove what was deleted before then.
 pub(super) async fn remove(

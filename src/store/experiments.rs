@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use super::search::Searched;
-use super::sql::{Dialect, Row, Scope, Sql};
+use super::sql::{Dialect, Row, Scope, Sql, Transaction};
 use super::{Failure, Page, Pairs, Query, Stages, Store, pairs, tags};
 use crate::sys::clock;
 
@@ -36,9 +36,11 @@ const SEARCHED: Searched = Searched {
         ("creation_time", "e.created_ms"),
         ("last_update_time", "e.updated_ms"),
     ],
+    as_text: &[("experiment_id", "CAST(e.id AS TEXT)")],
     tags: "FROM experiment_tags t WHERE t.experiment_id = e.id",
     params: None,
     metrics: None,
+    datasets: None,
     tie: "e.id DESC",
 };
 
@@ -92,7 +94,7 @@ impl Store {
         let mut sql = Sql::new(select(self.dialect()));
         sql.push(" AND e.id = ").bind(id);
         let row = sql.query().try_map(experiment).fetch_optional(self.read()).await?;
-        row.ok_or_else(|| Failure::Missing(format!("No Experiment with id={id} exists")))
+        row.ok_or_else(|| missing(id))
     }
 
     pub(crate) async fn experiment_by_name(&self, name: &str) -> Result<ExperimentRow, Failure> {
@@ -118,18 +120,20 @@ impl Store {
         Ok(Page::cut(found, query))
     }
 
-    /// Mark an experiment and its runs `deleted`, or `active` again.
+    /// Mark an experiment and its runs `deleted`, or `active` again. One that is so already is
+    /// not there to be marked.
     pub(crate) async fn set_experiment_stage(&self, id: i64, stage: &str) -> Result<(), Failure> {
         let mut transaction = self.write(Scope::Experiments).await?;
-        let changed =
-            sqlx::query("UPDATE experiments SET stage = $1, updated_ms = $2 WHERE id = $3")
-                .bind(stage)
-                .bind(clock::now_ms())
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
+        let changed = sqlx::query(
+            "UPDATE experiments SET stage = $1, updated_ms = $2 WHERE id = $3 AND stage != $1",
+        )
+        .bind(stage)
+        .bind(clock::now_ms())
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
         if changed.rows_affected() == 0 {
-            return Err(Failure::Missing(format!("No Experiment with id={id} exists")));
+            return Err(missing(id));
         }
         sqlx::query("UPDATE runs SET stage = $1, deleted_ms = $3 WHERE experiment_id = $2")
             .bind(stage)
@@ -143,6 +147,9 @@ impl Store {
 
     pub(crate) async fn rename_experiment(&self, id: i64, name: &str) -> Result<(), Failure> {
         let mut transaction = self.write(Scope::Experiments).await?;
+        if stage(&mut transaction, id).await? != "active" {
+            return Err(Failure::Forbidden("Cannot rename a non-active experiment.".into()));
+        }
         let taken: Option<i64> =
             sqlx::query_scalar("SELECT id FROM experiments WHERE name = $1 AND id != $2")
                 .bind(name)
@@ -152,16 +159,12 @@ impl Store {
         if taken.is_some() {
             return Err(Failure::Exists(format!("Experiment '{name}' already exists.")));
         }
-        let changed =
-            sqlx::query("UPDATE experiments SET name = $1, updated_ms = $2 WHERE id = $3")
-                .bind(name)
-                .bind(clock::now_ms())
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
-        if changed.rows_affected() == 0 {
-            return Err(Failure::Missing(format!("No Experiment with id={id} exists")));
-        }
+        sqlx::query("UPDATE experiments SET name = $1, updated_ms = $2 WHERE id = $3")
+            .bind(name)
+            .bind(clock::now_ms())
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -173,18 +176,46 @@ impl Store {
         value: &str,
     ) -> Result<(), Failure> {
         let mut transaction = self.write(Scope::Experiments).await?;
-        let there: Option<i64> = sqlx::query_scalar("SELECT id FROM experiments WHERE id = $1")
-            .bind(id)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if there.is_none() {
-            return Err(Failure::Missing(format!("No Experiment with id={id} exists")));
-        }
+        active(&mut transaction, id).await?;
         let pair = (key.to_owned(), value.to_owned());
         tags::EXPERIMENT.set(&mut transaction, id, &[pair]).await?;
         transaction.commit().await?;
         Ok(())
     }
+
+    pub(crate) async fn delete_experiment_tag(&self, id: i64, key: &str) -> Result<(), Failure> {
+        let mut transaction = self.write(Scope::Experiments).await?;
+        active(&mut transaction, id).await?;
+        if !tags::EXPERIMENT.remove(&mut transaction, id, key).await? {
+            return Err(Failure::Missing(format!(
+                "No tag with name: {key} in experiment with id {id}"
+            )));
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+async fn stage(transaction: &mut Transaction<'_>, id: i64) -> Result<String, Failure> {
+    let stage: Option<String> = sqlx::query_scalar("SELECT stage FROM experiments WHERE id = $1")
+        .bind(id)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    stage.ok_or_else(|| missing(id))
+}
+
+/// An error unless the experiment is there and not deleted.
+async fn active(transaction: &mut Transaction<'_>, id: i64) -> Result<(), Failure> {
+    match stage(transaction, id).await?.as_str() {
+        "active" => Ok(()),
+        stage => Err(Failure::Invalid(format!(
+            "The experiment {id} must be in the 'active' state. Current state is {stage}."
+        ))),
+    }
+}
+
+fn missing(id: i64) -> Failure {
+    Failure::Missing(format!("No Experiment with id={id} exists"))
 }
 
 fn experiment(row: Row) -> Result<ExperimentRow, sqlx::Error> {

@@ -18,7 +18,8 @@ pub(crate) struct ModelRow {
     pub tags: Pairs,
     /// Alias and version.
     pub aliases: Vec<(String, u64)>,
-    pub latest: Option<VersionRow>,
+    /// The latest version in each stage, and of those in none; lowest first.
+    pub latest: Vec<VersionRow>,
 }
 
 fn select(dialect: Dialect) -> String {
@@ -28,7 +29,9 @@ fn select(dialect: Dialect) -> String {
         "SELECT m.name, m.description, m.created_ms, m.updated_ms, \
          (SELECT {tags} FROM model_tags t WHERE t.model = m.name), \
          (SELECT {aliases} FROM aliases a WHERE a.model = m.name), \
-         (SELECT max(version) FROM versions v WHERE v.model = m.name) FROM models m WHERE true"
+         (SELECT v.version FROM versions v WHERE v.model = m.name AND NOT EXISTS \
+         (SELECT 1 FROM stages s WHERE s.model = v.model AND s.version = v.version) \
+         ORDER BY v.version DESC LIMIT 1) FROM models m WHERE true"
     )
 }
 
@@ -41,8 +44,10 @@ const SEARCHED: Searched = Searched {
         ("timestamp", "m.updated_ms"),
     ],
     tags: "FROM model_tags t WHERE t.model = m.name",
+    as_text: &[],
     params: None,
     metrics: None,
+    datasets: None,
     tie: "m.name",
 };
 
@@ -74,11 +79,8 @@ impl Store {
         let mut sql = Sql::new(select(self.dialect()));
         sql.push(" AND m.name = ").bind(name.as_str().to_owned());
         let row = sql.query().try_map(model).fetch_optional(self.read()).await?;
-        let (mut model, latest) = row.ok_or_else(|| missing(name))?;
-        if let Some(latest) = latest {
-            model.latest = Some(self.version(name, latest).await?);
-        }
-        Ok(model)
+        let mut models = self.with_latest(vec![row.ok_or_else(|| missing(name))?]).await?;
+        Ok(models.remove(0))
     }
 
     pub(crate) async fn search_models(&self, query: &Query) -> Result<Page<ModelRow>, Failure> {
@@ -87,17 +89,25 @@ impl Store {
         SEARCHED.page(&mut sql, query, "m.name")?;
         let found = sql.query().try_map(model).fetch_all(self.read()).await?;
         let page = Page::cut(found, query);
-        let latest: Vec<(String, VersionNumber)> = page
-            .items
-            .iter()
-            .filter_map(|(model, latest)| Some((model.name.clone(), (*latest)?)))
-            .collect();
+        Ok(Page { items: self.with_latest(page.items).await?, next_offset: page.next_offset })
+    }
+
+    /// Models with their latest versions, from models with the number of the latest in no stage.
+    async fn with_latest(
+        &self,
+        models: Vec<(ModelRow, Option<VersionNumber>)>,
+    ) -> Result<Vec<ModelRow>, Failure> {
+        let names: Vec<String> = models.iter().map(|(model, _)| model.name.clone()).collect();
+        let mut latest = self.latest_in_stages(&names).await?;
+        latest.extend(
+            models.iter().filter_map(|(model, number)| Some((model.name.clone(), (*number)?))),
+        );
         let mut versions = self.versions_of(&latest).await?;
-        let items = page.items.into_iter().map(|(mut model, _)| {
-            model.latest = versions.remove(&model.name);
+        let with = |(mut model, _): (ModelRow, _)| {
+            model.latest = versions.remove(&model.name).unwrap_or_default();
             model
-        });
-        Ok(Page { items: items.collect(), next_offset: page.next_offset })
+        };
+        Ok(models.into_iter().map(with).collect())
     }
 
     pub(crate) async fn describe_model(
@@ -181,7 +191,7 @@ pub(super) fn missing(name: &ModelName) -> Failure {
     Failure::Missing(format!("Registered Model with name={name} not found"))
 }
 
-/// A model without its latest version, and the number of that.
+/// A model without its latest versions, and the number of the latest in no stage.
 fn model(row: Row) -> Result<(ModelRow, Option<VersionNumber>), sqlx::Error> {
     let latest: Option<i64> = row.try_get(6)?;
     let model = ModelRow {
@@ -191,7 +201,7 @@ fn model(row: Row) -> Result<(ModelRow, Option<VersionNumber>), sqlx::Error> {
         updated_ms: row.try_get(3)?,
         tags: pairs(row.try_get(4)?),
         aliases: serde_json::from_str(row.try_get(5)?).unwrap_or_default(),
-        latest: None,
+        latest: Vec::new(),
     };
     Ok((model, latest.map(|number| VersionNumber(number as u64))))
 }

@@ -6,7 +6,9 @@ use sqlx::Row as _;
 
 use super::search::Searched;
 use super::sql::{Dialect, Row, Scope, Sql, Transaction};
-use super::{Failure, Page, Pairs, Query, Stages, Store, pairs, tags};
+use super::{
+    Failure, Inputs, MeasuredPoint, Page, Pairs, Query, Stages, Store, logged_models, pairs, tags,
+};
 use crate::registry::RunId;
 use crate::sys::clock;
 
@@ -27,6 +29,17 @@ pub(crate) struct RunRow {
     pub metrics: Vec<MetricPoint>,
     /// The logged models that it made, each with the step at which.
     pub outputs: Vec<(String, i64)>,
+    pub inputs: Inputs,
+}
+
+/// What is logged at once: all of it, or nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Batch {
+    pub metrics: Vec<MetricPoint>,
+    /// Those of them that are of a logged model.
+    pub measured: Vec<MeasuredPoint>,
+    pub params: Pairs,
+    pub tags: Pairs,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -50,13 +63,19 @@ pub(crate) struct NewRun {
 fn select(dialect: Dialect) -> String {
     let pairs = dialect.pairs("key", "value");
     let outputs = dialect.pairs("model_id", "step");
+    let inputs = dialect.list("model_id");
     format!(
         "SELECT r.id, r.experiment_id, r.name, r.user_id, r.status, r.start_ms, r.end_ms, \
          r.artifact_uri, r.stage, (SELECT {pairs} FROM params t WHERE t.run_id = r.id), \
          (SELECT {pairs} FROM run_tags t WHERE t.run_id = r.id), \
-         (SELECT {outputs} FROM run_outputs t WHERE t.run_id = r.id) FROM runs r WHERE true"
+         (SELECT {outputs} FROM run_outputs t WHERE t.run_id = r.id), \
+         (SELECT {inputs} FROM run_model_inputs t WHERE t.run_id = r.id), \
+         (SELECT count(*) FROM run_datasets t WHERE t.run_id = r.id) FROM runs r WHERE true"
     )
 }
+
+/// The tag that is a run's name.
+const RUN_NAME: &str = "mlflow.runName";
 
 const SEARCHED: Searched = Searched {
     noun: "run",
@@ -69,9 +88,14 @@ const SEARCHED: Searched = Searched {
         ("end_time", "r.end_ms"),
         ("artifact_uri", "r.artifact_uri"),
     ],
+    as_text: &[],
     tags: "FROM run_tags t WHERE t.run_id = r.id",
     params: Some("FROM params t WHERE t.run_id = r.id"),
-    metrics: Some("FROM latest_metrics t WHERE t.run_id = r.id AND t.is_nan = 0"),
+    metrics: Some(("FROM latest_metrics t WHERE t.run_id = r.id", "")),
+    datasets: Some((
+        "FROM run_datasets t WHERE t.run_id = r.id",
+        "FROM run_dataset_tags t WHERE t.run_id = r.id AND t.key = 'mlflow.data.context'",
+    )),
     tie: "r.id",
 };
 
@@ -117,8 +141,8 @@ impl Store {
         sql.push(" AND r.id = ").bind(id.to_owned());
         let row = sql.query().try_map(run).fetch_optional(self.read()).await?;
         let mut runs = vec![row.ok_or_else(|| missing(id))?];
-        self.add_metrics(&mut runs).await?;
-        Ok(runs.remove(0))
+        self.add_rest(&mut runs).await?;
+        Ok(runs.remove(0).0)
     }
 
     pub(crate) async fn search_runs(
@@ -126,6 +150,9 @@ impl Store {
         experiments: &[i64],
         query: &Query,
     ) -> Result<Page<RunRow>, Failure> {
+        if experiments.is_empty() {
+            return Ok(Page { items: Vec::new(), next_offset: None });
+        }
         let mut sql = Sql::new(select(self.dialect()));
         match query.stages {
             Stages::Active => sql.push(" AND r.stage = 'active'"),
@@ -137,25 +164,43 @@ impl Store {
         SEARCHED.page(&mut sql, query, "r.start_ms DESC")?;
         let found = sql.query().try_map(run).fetch_all(self.read()).await?;
         let mut page = Page::cut(found, query);
-        self.add_metrics(&mut page.items).await?;
-        Ok(page)
+        self.add_rest(&mut page.items).await?;
+        let items = page.items.into_iter().map(|(run, _)| run).collect();
+        Ok(Page { items, next_offset: page.next_offset })
+    }
+
+    /// What the first statement did not bring: metrics, and the datasets of runs that have some.
+    async fn add_rest(&self, runs: &mut [(RunRow, i64)]) -> Result<(), Failure> {
+        for some in runs.chunks_mut(ROWS) {
+            self.add_metrics(some).await?;
+            let with: Vec<&str> = some
+                .iter()
+                .filter(|(_, datasets)| *datasets > 0)
+                .map(|(run, _)| run.id.as_str())
+                .collect();
+            let mut datasets = self.datasets_of(&with).await?;
+            for (run, _) in some {
+                run.inputs.datasets = datasets.remove(&run.id).unwrap_or_default();
+            }
+        }
+        Ok(())
     }
 
     /// The last point of each metric of these runs. Not through JSON as the tags are: SQLite
     /// writes 15 digits of a number there, and two runs may differ in the 16th.
-    async fn add_metrics(&self, runs: &mut [RunRow]) -> Result<(), Failure> {
+    async fn add_metrics(&self, runs: &mut [(RunRow, i64)]) -> Result<(), Failure> {
         let mut sql = Sql::new(
             "SELECT value, is_nan, timestamp_ms, step, key, run_id FROM latest_metrics \
              WHERE run_id IN ",
         );
-        sql.bind_list(runs.iter().map(|run| run.id.clone())).push(" ORDER BY run_id, key");
+        sql.bind_list(runs.iter().map(|(run, _)| run.id.clone())).push(" ORDER BY run_id, key");
         let points = sql
             .query()
             .try_map(|row: Row| Ok((row.try_get::<String, _>(5)?, point(&row, row.try_get(4)?)?)))
             .fetch_all(self.read())
             .await?;
         let mut places: HashMap<String, &mut RunRow> =
-            runs.iter_mut().map(|run| (run.id.clone(), run)).collect();
+            runs.iter_mut().map(|(run, _)| (run.id.clone(), run)).collect();
         for (id, point) in points {
             if let Some(run) = places.get_mut(&id) {
                 run.metrics.push(point);
@@ -185,7 +230,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         if let Some(name) = name {
-            let tag = ("mlflow.runName".to_owned(), name.to_owned());
+            let tag = (RUN_NAME.to_owned(), name.to_owned());
             tags::RUN.set(&mut transaction, id, &[tag]).await?;
         }
         transaction.commit().await?;
@@ -206,19 +251,46 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Everything of a batch, or nothing.
-    pub(crate) async fn log_batch(
+    /// Everything of a batch, or nothing. The tag of a run's name is its name.
+    pub(crate) async fn log_batch(&self, id: &str, batch: &Batch) -> Result<(), Failure> {
+        let mut transaction = self.write(Scope::Run(id)).await?;
+        active(&mut transaction, id).await?;
+        log_params(&mut transaction, id, &batch.params).await?;
+        log_metrics(&mut transaction, id, &batch.metrics).await?;
+        logged_models::log_metrics(&mut transaction, &batch.measured).await?;
+        tags::RUN.set(&mut transaction, id, &batch.tags).await?;
+        if let Some((_, name)) = batch.tags.iter().rfind(|(key, _)| key == RUN_NAME) {
+            sqlx::query("UPDATE runs SET name = $2 WHERE id = $1")
+                .bind(id)
+                .bind(name)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Add to the list that a tag holds as JSON, for clients of MLflow 2, what a model is that a run
+    /// logged.
+    pub(crate) async fn note_logged_model(
         &self,
         id: &str,
-        metrics: &[MetricPoint],
-        params: &[(String, String)],
-        tags: &[(String, String)],
+        tag: &str,
+        model: serde_json::Value,
     ) -> Result<(), Failure> {
         let mut transaction = self.write(Scope::Run(id)).await?;
         active(&mut transaction, id).await?;
-        log_params(&mut transaction, id, params).await?;
-        log_metrics(&mut transaction, id, metrics).await?;
-        tags::RUN.set(&mut transaction, id, tags).await?;
+        let held: Option<String> =
+            sqlx::query_scalar("SELECT value FROM run_tags WHERE run_id = $1 AND key = $2")
+                .bind(id)
+                .bind(tag)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        let mut models: Vec<serde_json::Value> =
+            held.and_then(|held| serde_json::from_str(&held).ok()).unwrap_or_default();
+        models.push(model);
+        let pair = (tag.to_owned(), serde_json::Value::from(models).to_string());
+        tags::RUN.set(&mut transaction, id, &[pair]).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -282,7 +354,7 @@ impl Store {
 }
 
 /// An error unless the run is there and not deleted.
-async fn active(transaction: &mut Transaction<'_>, id: &str) -> Result<(), Failure> {
+pub(super) async fn active(transaction: &mut Transaction<'_>, id: &str) -> Result<(), Failure> {
     let stage: Option<String> = sqlx::query_scalar("SELECT stage FROM runs WHERE id = $1")
         .bind(id)
         .fetch_optional(&mut **transaction)
@@ -393,7 +465,7 @@ fn points<'p>(sql: &mut Sql, id: &str, points: impl Iterator<Item = &'p MetricPo
 
 /// As MLflow does: SQL has no infinities that every reader understands. NaN is told apart by its
 /// own column.
-fn stored(value: f64) -> f64 {
+pub(super) fn stored(value: f64) -> f64 {
     if value.is_nan() { 0.0 } else { value.clamp(f64::MIN, f64::MAX) }
 }
 
@@ -406,8 +478,10 @@ fn missing(id: &str) -> Failure {
     Failure::Missing(format!("Run with id={id} not found"))
 }
 
-fn run(row: Row) -> Result<RunRow, sqlx::Error> {
-    Ok(RunRow {
+/// A run without its metrics and datasets, and how many of these it has.
+fn run(row: Row) -> Result<(RunRow, i64), sqlx::Error> {
+    let models = serde_json::from_str(row.try_get(12)?).unwrap_or_default();
+    let run = RunRow {
         id: row.try_get(0)?,
         experiment_id: row.try_get(1)?,
         name: row.try_get(2)?,
@@ -421,11 +495,13 @@ fn run(row: Row) -> Result<RunRow, sqlx::Error> {
         tags: pairs(row.try_get(10)?),
         metrics: Vec::new(),
         outputs: serde_json::from_str(row.try_get(11)?).unwrap_or_default(),
-    })
+        inputs: Inputs { datasets: Vec::new(), models },
+    };
+    Ok((run, row.try_get(13)?))
 }
 
 /// Columns `value, is_nan, timestamp_ms, step` of a row.
-fn point(row: &Row, key: String) -> Result<MetricPoint, sqlx::Error> {
+pub(super) fn point(row: &Row, key: String) -> Result<MetricPoint, sqlx::Error> {
     let is_nan = row.try_get::<i64, _>(1)? != 0;
     Ok(MetricPoint {
         key,

@@ -36,6 +36,25 @@ pub(crate) enum Field {
     Tag(String),
     Param(String),
     Metric(String),
+    /// A metric on this dataset: its name and, where it counts, its digest.
+    MetricOn(String, OfDataset),
+    Dataset(DatasetField),
+}
+
+/// A dataset by its name and, where it counts, its digest.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OfDataset {
+    pub name: String,
+    pub digest: Option<String>,
+}
+
+/// What a run's datasets are searched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DatasetField {
+    Name,
+    Digest,
+    /// What for, such as `train`: a tag of the input.
+    Context,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +70,10 @@ pub(crate) enum Comparison {
     /// As `Like`, whatever the case.
     ILike,
     In,
+    NotIn,
+    /// There is no such key.
+    IsNull,
+    IsNotNull,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +81,8 @@ pub(crate) enum Value {
     Text(String),
     Number(f64),
     Texts(Vec<String>),
+    /// Of a comparison that takes none.
+    Nothing,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -88,10 +113,15 @@ pub(super) struct Searched {
     pub noun: &'static str,
     /// The names that a client may use, and the column of each.
     pub attributes: &'static [(&'static str, &'static str)],
+    /// Of those, the numbers that are compared as text.
+    pub as_text: &'static [(&'static str, &'static str)],
     /// `FROM … WHERE` of the tags that belong to a row, ending before `key`: used in subqueries.
     pub tags: &'static str,
     pub params: Option<&'static str>,
-    pub metrics: Option<&'static str>,
+    /// With columns `value` and `is_nan`; ends with which one counts, where there are several.
+    pub metrics: Option<(&'static str, &'static str)>,
+    /// `FROM … WHERE` of a run's datasets, and of their tags.
+    pub datasets: Option<(&'static str, &'static str)>,
     /// What decides where the order asked for doesn't; unique.
     pub tie: &'static str,
 }
@@ -106,41 +136,30 @@ impl Searched {
     ) -> Result<(), Failure> {
         for condition in conditions {
             sql.push(" AND ");
-            let (pairs, key) = match &condition.field {
-                Field::Attribute(name) => {
-                    sql.push(self.column(name)?);
-                    compare(sql, dialect, condition);
-                    continue;
-                }
-                Field::Tag(key) => (Some(self.tags), key),
-                Field::Param(key) => (self.params, key),
-                Field::Metric(key) => (self.metrics, key),
-            };
-            let pairs = pairs.ok_or_else(|| self.has_no(&condition.field))?;
-            // MLflow's client adds "is no prompt" to every search of models; what has no such tag
-            // is none. Every other `!=` asks for a tag that is there.
-            let absent_counts =
-                key == "mlflow.prompt.is_prompt" && condition.comparison == Comparison::NotEqual;
-            if absent_counts {
-                sql.push("NOT ");
+            if let Field::Attribute(name) = &condition.field {
+                let as_text = self.as_text.iter().find(|(known, _)| known == name);
+                sql.push(as_text.map_or_else(|| self.column(name), |(_, column)| Ok(*column))?);
+                compare(sql, dialect, condition.comparison, &condition.value);
+                continue;
             }
-            sql.push("EXISTS (SELECT 1 ").push(pairs).push(" AND key = ").bind(key.clone());
-            sql.push(" AND value");
-            if absent_counts {
-                compare(
-                    sql,
-                    dialect,
-                    &Condition { comparison: Comparison::Equal, ..condition.clone() },
-                );
-            } else {
-                compare(sql, dialect, condition);
+            let (wanted, comparison) = presence(condition);
+            sql.push(if wanted { "EXISTS (SELECT 1 " } else { "NOT EXISTS (SELECT 1 " });
+            self.push_pairs(sql, &condition.field)?;
+            match condition.field {
+                Field::Metric(_) | Field::MetricOn(..) => sql.push(" AND t.is_nan = 0"),
+                _ => sql,
+            };
+            if let Some(comparison) = comparison {
+                sql.push(" AND ").push(value_column(&condition.field));
+                compare(sql, dialect, comparison, &condition.value);
             }
             sql.push(")");
         }
         Ok(())
     }
 
-    /// Add ` ORDER BY … LIMIT … OFFSET …`.
+    /// Add ` ORDER BY … LIMIT … OFFSET …`. What has no value comes last either way, and before it
+    /// what is no number.
     pub(super) fn page(
         &self,
         sql: &mut Sql,
@@ -148,20 +167,28 @@ impl Searched {
         default: &'static str,
     ) -> Result<(), Failure> {
         sql.push(" ORDER BY ");
-        for order in &query.order {
-            let (pairs, key) = match &order.field {
-                Field::Attribute(name) => {
-                    sql.push(self.column(name)?);
-                    sql.push(if order.descending { " DESC, " } else { " ASC, " });
-                    continue;
+        for Order { field, descending } in &query.order {
+            let direction = if *descending { " DESC" } else { " ASC" };
+            if let Field::Attribute(name) = field {
+                let column = self.column(name)?;
+                sql.push(column).push(direction);
+                // Of the columns that are ordered by, the one that can be without a value; the
+                // others keep an order that an index has.
+                sql.push(if name == "end_time" { " NULLS LAST, " } else { ", " });
+                continue;
+            }
+            let counts = match (field, self.metrics) {
+                (Field::Metric(_) | Field::MetricOn(..), Some((_, counts))) => {
+                    sql.push("coalesce((SELECT t.is_nan ");
+                    self.push_pairs(sql, field)?;
+                    sql.push(counts).push("), 2), ");
+                    counts
                 }
-                Field::Tag(key) => (Some(self.tags), key),
-                Field::Param(key) => (self.params, key),
-                Field::Metric(key) => (self.metrics, key),
+                _ => "",
             };
-            let pairs = pairs.ok_or_else(|| self.has_no(&order.field))?;
-            sql.push("(SELECT value ").push(pairs).push(" AND key = ").bind(key.clone());
-            sql.push(if order.descending { ") DESC NULLS LAST, " } else { ") ASC NULLS LAST, " });
+            sql.push("(SELECT ").push(value_column(field)).push(" ");
+            self.push_pairs(sql, field)?;
+            sql.push(counts).push(")").push(direction).push(" NULLS LAST, ");
         }
         if query.order.is_empty() {
             sql.push(default).push(", ");
@@ -169,6 +196,30 @@ impl Searched {
         sql.push(self.tie);
         sql.push(" LIMIT ").bind(query.limit as i64 + 1);
         sql.push(" OFFSET ").bind(query.offset as i64);
+        Ok(())
+    }
+
+    /// Add `FROM … WHERE …`: the rows of this field that belong to what is searched.
+    fn push_pairs(&self, sql: &mut Sql, field: &Field) -> Result<(), Failure> {
+        let metrics = self.metrics.map(|(pairs, _)| pairs);
+        let (pairs, key) = match field {
+            Field::Attribute(name) => {
+                return Err(Failure::Invalid(format!("`{name}` is an attribute, not a key")));
+            }
+            Field::Tag(key) => (Some(self.tags), Some(key)),
+            Field::Param(key) => (self.params, Some(key)),
+            Field::Metric(key) | Field::MetricOn(key, _) => (metrics, Some(key)),
+            Field::Dataset(DatasetField::Context) => (self.datasets.map(|(_, tags)| tags), None),
+            Field::Dataset(_) => (self.datasets.map(|(datasets, _)| datasets), None),
+        };
+        sql.push(pairs.ok_or_else(|| self.has_no(field))?);
+        if let Some(key) = key {
+            sql.push(" AND t.key = ").bind(key.clone());
+        }
+        if let Field::MetricOn(_, dataset) = field {
+            sql.push(" AND ");
+            on_dataset(sql, dataset);
+        }
         Ok(())
     }
 
@@ -197,8 +248,40 @@ impl Searched {
     }
 }
 
-fn compare(sql: &mut Sql, dialect: Dialect, condition: &Condition) {
-    let operator = match condition.comparison {
+/// Whether rows must be there, and what of them must hold.
+///
+/// `!=` asks for a key that is there, as everywhere in MLflow. But its client adds "is no prompt"
+/// to every search of models, and what has no such tag is none.
+fn presence(condition: &Condition) -> (bool, Option<Comparison>) {
+    let prompt = matches!(&condition.field, Field::Tag(key) if key == "mlflow.prompt.is_prompt");
+    let is = |text: &str| matches!(&condition.value, Value::Text(value) if value == text);
+    match condition.comparison {
+        Comparison::IsNull => (false, None),
+        Comparison::IsNotNull => (true, None),
+        Comparison::NotEqual if prompt && is("true") => (false, Some(Comparison::Equal)),
+        Comparison::Equal if prompt && is("false") => (false, Some(Comparison::NotEqual)),
+        comparison => (true, Some(comparison)),
+    }
+}
+
+fn value_column(field: &Field) -> &'static str {
+    match field {
+        Field::Dataset(DatasetField::Name) => "t.name",
+        Field::Dataset(DatasetField::Digest) => "t.digest",
+        _ => "t.value",
+    }
+}
+
+/// Add the condition that a metric was measured on this dataset.
+pub(super) fn on_dataset(sql: &mut Sql, dataset: &OfDataset) {
+    sql.push("t.dataset_name = ").bind(dataset.name.clone());
+    if let Some(digest) = &dataset.digest {
+        sql.push(" AND t.dataset_digest = ").bind(digest.clone());
+    }
+}
+
+fn compare(sql: &mut Sql, dialect: Dialect, comparison: Comparison, value: &Value) {
+    let operator = match comparison {
         Comparison::Equal => "=",
         Comparison::NotEqual => "!=",
         Comparison::Less => "<",
@@ -208,13 +291,16 @@ fn compare(sql: &mut Sql, dialect: Dialect, condition: &Condition) {
         Comparison::Like => dialect.like("").0,
         Comparison::ILike => dialect.ilike("").0,
         Comparison::In => "IN",
+        Comparison::NotIn => "NOT IN",
+        Comparison::IsNull => "IS NULL",
+        Comparison::IsNotNull => "IS NOT NULL",
     };
     sql.push(" ").push(operator).push(" ");
-    match &condition.value {
-        Value::Text(text) if condition.comparison == Comparison::Like => {
+    match value {
+        Value::Text(text) if comparison == Comparison::Like => {
             sql.bind(dialect.like(text).1);
         }
-        Value::Text(text) if condition.comparison == Comparison::ILike => {
+        Value::Text(text) if comparison == Comparison::ILike => {
             sql.bind(dialect.ilike(text).1);
         }
         Value::Text(text) => {
@@ -226,5 +312,6 @@ fn compare(sql: &mut Sql, dialect: Dialect, condition: &Condition) {
         Value::Texts(texts) => {
             sql.bind_list(texts.iter().cloned());
         }
+        Value::Nothing => {}
     }
 }

@@ -8,7 +8,9 @@ use super::artifacts::range;
 use super::search::Searched;
 use super::sql::{Dialect, Row, Scope, Sql, Transaction};
 use super::yanks::YANKED;
-use super::{Failure, Page, Pairs, Query, Store, models, outbox, pairs, tags};
+use super::{
+    Failure, Page, Pairs, Query, Stage, Store, logged_models, models, outbox, pairs, tags,
+};
 use crate::registry::webhook::Change;
 use crate::registry::{ArtifactPath, ModelName, VersionNumber};
 use crate::sys::clock;
@@ -28,6 +30,7 @@ pub(crate) struct VersionRow {
     pub updated_ms: i64,
     pub tags: Pairs,
     pub aliases: Vec<String>,
+    pub stage: Stage,
 }
 
 /// A file that a version pinned.
@@ -72,7 +75,8 @@ fn select(dialect: Dialect) -> String {
         "SELECT v.model, v.version, v.source, v.run_id, v.model_id, v.run_link, v.user_id, \
          v.description, v.created_ms, v.updated_ms, (SELECT {tags} FROM version_tags t \
          WHERE t.model = v.model AND t.version = v.version), (SELECT {aliases} FROM aliases a \
-         WHERE a.model = v.model AND a.version = v.version) FROM versions v WHERE true"
+         WHERE a.model = v.model AND a.version = v.version), (SELECT s.stage FROM stages s \
+         WHERE s.model = v.model AND s.version = v.version) FROM versions v WHERE true"
     )
 }
 
@@ -89,8 +93,10 @@ const SEARCHED: Searched = Searched {
         ("last_updated_timestamp", "v.updated_ms"),
     ],
     tags: "FROM version_tags t WHERE t.model = v.model AND t.version = v.version",
+    as_text: &[],
     params: None,
     metrics: None,
+    datasets: None,
     tie: "v.model, v.version DESC",
 };
 
@@ -147,6 +153,7 @@ impl Store {
             .await?;
         pin(&mut transaction, model, number, &version.files).await?;
         tags::VERSION.set(&mut transaction, (model, number), &version.tags).await?;
+        logged_models::note_version(&mut transaction, &version.model_id, model, number).await?;
         sqlx::query("UPDATE models SET updated_ms = $2 WHERE name = $1")
             .bind(model)
             .bind(now)
@@ -177,13 +184,14 @@ impl Store {
         row.ok_or_else(|| missing(model, number))
     }
 
-    /// One version of each of these models, by model.
-    pub(crate) async fn versions_of(
+    /// These versions, by model, lowest first.
+    pub(super) async fn versions_of(
         &self,
         wanted: &[(String, VersionNumber)],
-    ) -> Result<HashMap<String, VersionRow>, Failure> {
+    ) -> Result<HashMap<String, Vec<VersionRow>>, Failure> {
+        let mut versions: HashMap<String, Vec<VersionRow>> = HashMap::new();
         if wanted.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(versions);
         }
         let mut sql = Sql::new(select(self.dialect()));
         sql.push(" AND (v.model, v.version) IN (VALUES ");
@@ -191,9 +199,11 @@ impl Store {
             sql.push(if place == 0 { "(" } else { ", (" }).bind(model.clone());
             sql.push(", ").bind(number.0 as i64).push(")");
         }
-        sql.push(")");
-        let rows = sql.query().try_map(version).fetch_all(self.read()).await?;
-        Ok(rows.into_iter().map(|row| (row.model.clone(), row)).collect())
+        sql.push(") ORDER BY v.model, v.version");
+        for row in sql.query().try_map(version).fetch_all(self.read()).await? {
+            versions.entry(row.model.clone()).or_default().push(row);
+        }
+        Ok(versions)
     }
 
     pub(crate) async fn search_versions(&self, query: &Query) -> Result<Page<VersionRow>, Failure> {
@@ -441,5 +451,9 @@ fn version(row: Row) -> Result<VersionRow, sqlx::Error> {
         updated_ms: row.try_get(9)?,
         tags: pairs(row.try_get(10)?),
         aliases: serde_json::from_str(row.try_get(11)?).unwrap_or_default(),
+        stage: row
+            .try_get::<Option<&str>, _>(12)?
+            .and_then(|stage| stage.parse().ok())
+            .unwrap_or_default(),
     })
 }

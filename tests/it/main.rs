@@ -6,6 +6,7 @@ mod cli;
 mod cutting;
 mod guarded;
 mod install;
+mod mlflow_clients;
 mod pretend;
 mod road;
 mod served;

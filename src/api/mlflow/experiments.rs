@@ -21,21 +21,30 @@ pub(crate) struct Experiment {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct CreateExperiment {
     pub name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_location: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<KeyValue>,
 }
 
-/// The request of `experiments/get`, `delete` and `restore`, and the reply of `create`.
+/// The reply of `experiments/create`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct CreatedExperiment {
+    pub experiment_id: String,
+}
+
+/// The request of `experiments/get`, `delete` and `restore`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct ExperimentId {
     pub experiment_id: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct ExperimentName {
     pub experiment_name: String,
 }
@@ -46,17 +55,19 @@ pub(crate) struct ExperimentReply {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct UpdateExperiment {
     pub experiment_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub new_name: Option<String>,
 }
 
+/// The request of `experiments/set-experiment-tag` and `delete-experiment-tag`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct SetExperimentTag {
+#[serde(default)]
+pub(crate) struct ExperimentTag {
     pub experiment_id: String,
     pub key: String,
-    #[serde(default)]
     pub value: String,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{KeyValue, number};
+use super::{KeyValue, Metric, number};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -25,9 +25,7 @@ pub(crate) struct LoggedModelInfo {
     pub artifact_uri: String,
     /// `LOGGED_MODEL_PENDING`, `LOGGED_MODEL_READY` or `LOGGED_MODEL_UPLOAD_FAILED`.
     pub status: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub model_type: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub source_run_id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<KeyValue>,
@@ -36,6 +34,9 @@ pub(crate) struct LoggedModelInfo {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct LoggedModelData {
+    /// Every point that runs logged of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub params: Vec<KeyValue>,
 }
@@ -60,24 +61,26 @@ pub(crate) struct LoggedModelReply {
 
 /// The request of `PATCH logged-models/{id}`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct FinalizeLoggedModel {
     /// The route's again: MLflow's server asks for it.
-    #[serde(default)]
     pub model_id: String,
-    pub status: String,
+    /// Its name; some clients send its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<serde_json::Value>,
 }
 
 /// The request of `PATCH logged-models/{id}/tags`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct LoggedModelTags {
-    #[serde(default)]
     pub tags: Vec<KeyValue>,
 }
 
 /// The request of `POST logged-models/{id}/params`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct LoggedModelParams {
-    #[serde(default)]
     pub params: Vec<KeyValue>,
 }
 
@@ -86,6 +89,9 @@ pub(crate) struct LoggedModelParams {
 #[serde(default)]
 pub(crate) struct SearchLoggedModels {
     pub experiment_ids: Vec<String>,
+    /// Only models with a metric on one of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub datasets: Vec<LoggedModelDataset>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "number::maybe_whole")]
@@ -96,11 +102,34 @@ pub(crate) struct SearchLoggedModels {
     pub page_token: Option<String>,
 }
 
+/// A dataset by its name and, where it is given, digest.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LoggedModelDataset {
+    pub dataset_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_digest: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct LoggedModelOrder {
     pub field_name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ascending: Option<bool>,
+    /// Of a metric: on this dataset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_digest: Option<String>,
+}
+
+/// The query of `GET logged-models/{id}/artifacts/directories`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListLoggedModelArtifacts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact_directory_path: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

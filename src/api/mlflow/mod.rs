@@ -1,10 +1,12 @@
 //! The shapes of MLflow's REST API 2.0, as `/api/2.0/mlflow/` speaks them.
 //!
 //! Versions are strings, timestamps numbers of milliseconds; empty lists are left out. A shape is
-//! named for what it holds; a request for its route (`runs/create` is [`CreateRun`]).
+//! named for what it holds; a request for its route (`runs/create` is [`CreateRun`]). Every field
+//! of a request has a default: what must be there is the server's to say.
 
 mod artifacts;
 mod experiments;
+mod inputs;
 mod logged_models;
 mod models;
 mod number;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use artifacts::*;
 pub(crate) use experiments::*;
+pub(crate) use inputs::*;
 pub(crate) use logged_models::*;
 pub(crate) use models::*;
 pub(crate) use runs::*;
@@ -45,9 +48,9 @@ pub(crate) mod code {
 
 /// A tag of anything, or a parameter of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct KeyValue {
     pub key: String,
-    #[serde(default)]
     pub value: String,
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct RegisteredModel {
     pub last_updated_timestamp: i64,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// The latest version of each stage; for us the one latest version.
+    /// The latest version of each stage, of those in no stage too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub latest_versions: Vec<ModelVersion>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -30,11 +30,12 @@ pub(crate) struct ModelAlias {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct CreateRegisteredModel {
     pub name: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<KeyValue>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
@@ -43,17 +44,35 @@ pub(crate) struct RegisteredModelReply {
     pub registered_model: RegisteredModel,
 }
 
-/// The request of `registered-models/get`, `delete` and `get-latest-versions`.
+/// The request of `registered-models/get` and `delete`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct RegisteredModelName {
     pub name: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct UpdateRegisteredModel {
     pub name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RenameRegisteredModel {
+    pub name: String,
+    pub new_name: String,
+}
+
+/// The request of `registered-models/get-latest-versions`; without stages, of all of them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct GetLatestVersions {
+    pub name: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<String>,
 }
 
 /// The query of `registered-models/search` and `model-versions/search`, which are GET.
@@ -81,18 +100,19 @@ pub(crate) struct RegisteredModels {
 
 /// The request of `registered-models/set-tag` and `delete-tag`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct ModelKeyValue {
     pub name: String,
     pub key: String,
-    #[serde(default)]
     pub value: String,
 }
 
 /// The request of `registered-models/alias`: POST with a version, GET and DELETE without.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct AliasRequest {
     pub name: String,
     pub alias: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }

@@ -29,6 +29,26 @@ pub(crate) fn maybe_whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i
     Ok(Option::<Held>::deserialize(from)?.map(|held| held.0))
 }
 
+/// As [`real`], of a number that may be left out.
+pub(crate) mod maybe_real {
+    use super::{Deserialize, Deserializer, Serializer, real};
+
+    #[derive(Deserialize)]
+    struct Held(#[serde(with = "real")] f64);
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => real::serialize(value, to),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+        Ok(Option::<Held>::deserialize(from)?.map(|held| held.0))
+    }
+}
+
 /// JSON has no NaN and no infinities; MLflow writes their names.
 pub(crate) mod real {
     use super::{Deserialize, Deserializer, Error, Number, Serializer};

@@ -2,35 +2,40 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{KeyValue, number};
+use super::{DatasetInput, KeyValue, ModelInput, number};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Run {
     pub info: RunInfo,
     pub data: RunData,
-    pub inputs: serde_json::Map<String, serde_json::Value>,
-    #[serde(skip_serializing_if = "RunOutputs::is_empty")]
+    pub inputs: RunInputs,
     pub outputs: RunOutputs,
+}
+
+/// What a run was given.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RunInputs {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dataset_inputs: Vec<DatasetInput>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub model_inputs: Vec<ModelInput>,
 }
 
 /// The logged models that a run made.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RunOutputs {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub model_outputs: Vec<ModelOutput>,
 }
 
-impl RunOutputs {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.model_outputs.is_empty()
-    }
-}
-
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct ModelOutput {
     pub model_id: String,
-    #[serde(default, deserialize_with = "number::whole")]
+    #[serde(deserialize_with = "number::whole")]
     pub step: i64,
 }
 
@@ -39,8 +44,16 @@ pub(crate) struct ModelOutput {
 #[serde(default)]
 pub(crate) struct LogOutputs {
     pub run_id: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub models: Vec<ModelOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<ModelOutput>>,
+}
+
+/// The request of `runs/log-model`: clients of MLflow 2 write down what a logged model is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct LogModel {
+    pub run_id: String,
+    pub model_json: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -76,14 +89,68 @@ pub(crate) struct RunData {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Metric {
     pub key: String,
     #[serde(with = "number::real")]
     pub value: f64,
-    #[serde(default, deserialize_with = "number::whole")]
+    #[serde(deserialize_with = "number::whole")]
     pub timestamp: i64,
-    #[serde(default, deserialize_with = "number::whole")]
+    #[serde(deserialize_with = "number::whole")]
     pub step: i64,
+    /// The logged model that it is of, and the data that it was measured on, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_digest: Option<String>,
+    /// Among a logged model's metrics: the run that measured it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+}
+
+/// A point to be logged: one of a batch, or (with its run) the request of `runs/log-metric`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct NewMetric {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub run_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_uuid: Option<String>,
+    pub key: String,
+    #[serde(with = "number::maybe_real")]
+    pub value: Option<f64>,
+    #[serde(deserialize_with = "number::maybe_whole")]
+    pub timestamp: Option<i64>,
+    #[serde(deserialize_with = "number::whole")]
+    pub step: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_digest: Option<String>,
+}
+
+impl From<Metric> for NewMetric {
+    fn from(metric: Metric) -> Self {
+        let Metric { key, value, timestamp, step, model_id, dataset_name, dataset_digest, .. } =
+            metric;
+        let (value, timestamp) = (Some(value), Some(timestamp));
+        let (run_id, run_uuid) = (String::new(), None);
+        Self {
+            run_id,
+            run_uuid,
+            key,
+            value,
+            timestamp,
+            step,
+            model_id,
+            dataset_name,
+            dataset_digest,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -164,32 +231,21 @@ pub(crate) struct Runs {
 pub(crate) struct LogBatch {
     pub run_id: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<NewMetric>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub params: Vec<KeyValue>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<KeyValue>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct LogMetric {
-    #[serde(default)]
-    pub run_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_uuid: Option<String>,
-    #[serde(flatten)]
-    pub metric: Metric,
-}
-
 /// The request of `runs/log-parameter`, `set-tag` and `delete-tag`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct RunKeyValue {
-    #[serde(default)]
     pub run_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub run_uuid: Option<String>,
     pub key: String,
-    #[serde(default)]
     pub value: String,
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct ModelVersion {
     pub last_updated_timestamp: i64,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user_id: String,
-    /// Always `None` (the text): stages are for clients of MLflow 1.
+    /// `None` (the text), `Staging`, `Production` or `Archived`, for clients that know no aliases.
     pub current_stage: String,
     pub description: String,
     /// Where the files were when the version was made.
@@ -33,18 +33,19 @@ pub(crate) struct ModelVersion {
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct CreateModelVersion {
     pub name: String,
     pub source: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<KeyValue>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub run_link: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model_id: Option<String>,
 }
 
@@ -55,27 +56,40 @@ pub(crate) struct ModelVersionReply {
 
 /// The request of `model-versions/get`, `delete` and `get-download-uri`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct VersionIdentity {
     pub name: String,
     pub version: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct UpdateModelVersion {
     pub name: String,
     pub version: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
 /// The request of `model-versions/set-tag` and `delete-tag`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct VersionKeyValue {
     pub name: String,
     pub version: String,
     pub key: String,
-    #[serde(default)]
     pub value: String,
+}
+
+/// The request of `model-versions/transition-stage`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct TransitionStage {
+    pub name: String,
+    pub version: String,
+    pub stage: String,
+    /// Versions that are in the stage go to `Archived`.
+    pub archive_existing_versions: bool,
 }
 
 /// The reply of `model-versions/search` and `registered-models/get-latest-versions`.

@@ -37,13 +37,18 @@ async fn list_of_run(
     let run_uuid = request.run_uuid.unwrap_or_default();
     let run_id = if request.run_id.is_empty() { &run_uuid } else { &request.run_id };
     let root_uri = app.store.run(required("run_id", run_id)?).await?.artifact_uri;
+    list_below(&app, root_uri, &request.path.unwrap_or_default()).await
+}
+
+/// The files of a folder below the root of a run or a logged model, by their paths from there.
+pub(super) async fn list_below(app: &App, root_uri: String, folder: &str) -> Answer<Files> {
     let Some(root) = path_of(&root_uri) else {
         return Err(ApiError::invalid(format!(
-            "the run's files are at {root_uri}, which this server does not keep"
+            "the files are at {root_uri}, which this server does not keep"
         )));
     };
     let root: ArtifactPath = root.parse()?;
-    let folder: ArtifactPath = request.path.unwrap_or_default().parse()?;
+    let folder: ArtifactPath = folder.parse()?;
     let entries = app.store.list_artifacts(&root.join(&folder)).await?;
     let prefix = if folder.is_root() { String::new() } else { format!("{folder}/") };
     let files = entries.into_iter().map(|entry| info(&prefix, entry)).collect();

@@ -6,11 +6,12 @@ use axum::{Json, Router};
 
 use super::extract::{Body, Params, required};
 use super::failure::{Answer, ApiError};
-use super::query::{Limits, query, stages, token};
-use super::{App, key_values, pairs};
+use super::filter::Search;
+use super::query::{Limits, order, query, stages, token};
+use super::{App, key_values, limits, pairs};
 use crate::api::mlflow::{
-    CreateExperiment, Empty, Experiment, ExperimentId, ExperimentName, ExperimentReply,
-    Experiments, SearchExperiments, SetExperimentTag, UpdateExperiment,
+    CreateExperiment, CreatedExperiment, Empty, Experiment, ExperimentId, ExperimentName,
+    ExperimentReply, ExperimentTag, Experiments, SearchExperiments, UpdateExperiment,
 };
 use crate::store::ExperimentRow;
 
@@ -26,16 +27,20 @@ pub(super) fn routes() -> Router<App> {
         .route("/experiments/delete", post(delete))
         .route("/experiments/restore", post(restore))
         .route("/experiments/set-experiment-tag", post(set_tag))
+        .route("/experiments/delete-experiment-tag", post(delete_tag))
 }
 
 async fn create(
     State(app): State<App>,
     Body(request): Body<CreateExperiment>,
-) -> Answer<ExperimentId> {
+) -> Answer<CreatedExperiment> {
     let name = required("name", &request.name)?;
+    limits::experiment_name(name)?;
+    let tags = pairs(request.tags);
+    limits::experiment_tags(&tags)?;
     let location = request.artifact_location.as_deref().filter(|location| !location.is_empty());
-    let id = app.store.create_experiment(name, location, &pairs(request.tags)).await?;
-    Ok(Json(ExperimentId { experiment_id: id.to_string() }))
+    let id = app.store.create_experiment(name, location, &tags).await?;
+    Ok(Json(CreatedExperiment { experiment_id: id.to_string() }))
 }
 
 async fn show(
@@ -50,7 +55,8 @@ async fn show_by_name(
     State(app): State<App>,
     Params(request): Params<ExperimentName>,
 ) -> Answer<ExperimentReply> {
-    let row = app.store.experiment_by_name(&request.experiment_name).await?;
+    let name = required("experiment_name", &request.experiment_name)?;
+    let row = app.store.experiment_by_name(name).await?;
     Ok(Json(ExperimentReply { experiment: row.into() }))
 }
 
@@ -59,8 +65,9 @@ async fn search(
     Body(request): Body<SearchExperiments>,
 ) -> Answer<Experiments> {
     let SearchExperiments { max_results, page_token, filter, order_by, view_type } = request;
-    let mut query =
-        query(filter.as_deref(), &order_by, max_results, page_token.as_deref(), LIMITS)?;
+    let page_token = page_token.as_deref();
+    let mut query = query(Search::Experiments, filter.as_deref(), max_results, page_token, LIMITS)?;
+    query.order = order(Search::Experiments, &order_by)?;
     query.stages = stages(view_type.as_deref())?;
     let page = app.store.search_experiments(&query).await?;
     Ok(Json(Experiments {
@@ -72,7 +79,8 @@ async fn search(
 async fn update(State(app): State<App>, Body(request): Body<UpdateExperiment>) -> Answer<Empty> {
     let id = experiment_id(&request.experiment_id)?;
     let name = request.new_name.unwrap_or_default();
-    app.store.rename_experiment(id, required("new_name", &name)?).await?;
+    limits::experiment_name(required("new_name", &name)?)?;
+    app.store.rename_experiment(id, &name).await?;
     Ok(Json(Empty {}))
 }
 
@@ -86,17 +94,29 @@ async fn restore(State(app): State<App>, Body(request): Body<ExperimentId>) -> A
     Ok(Json(Empty {}))
 }
 
-async fn set_tag(State(app): State<App>, Body(request): Body<SetExperimentTag>) -> Answer<Empty> {
-    let id = experiment_id(&request.experiment_id)?;
-    app.store.set_experiment_tag(id, required("key", &request.key)?, &request.value).await?;
+async fn set_tag(State(app): State<App>, Body(request): Body<ExperimentTag>) -> Answer<Empty> {
+    let ExperimentTag { experiment_id, key, value } = request;
+    let id = self::experiment_id(&experiment_id)?;
+    required("key", &key)?;
+    let tag = vec![(key, value)];
+    limits::experiment_tags(&tag)?;
+    app.store.set_experiment_tag(id, &tag[0].0, &tag[0].1).await?;
     Ok(Json(Empty {}))
 }
 
-/// Ids are numbers here, and texts on the wire; a text that is none names no experiment.
+async fn delete_tag(State(app): State<App>, Body(request): Body<ExperimentTag>) -> Answer<Empty> {
+    let id = experiment_id(&request.experiment_id)?;
+    app.store.delete_experiment_tag(id, required("key", &request.key)?).await?;
+    Ok(Json(Empty {}))
+}
+
+/// Ids are numbers here, and texts on the wire.
 pub(super) fn experiment_id(text: &str) -> Result<i64, ApiError> {
-    required("experiment_id", text)?
-        .parse()
-        .map_err(|_| ApiError::missing(format!("No Experiment with id={text} exists")))
+    required("experiment_id", text)?.parse().map_err(|_| {
+        ApiError::invalid(format!(
+            "Invalid experiment ID '{text}'. Experiment ID must be a valid integer."
+        ))
+    })
 }
 
 impl From<ExperimentRow> for Experiment {

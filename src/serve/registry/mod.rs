@@ -11,7 +11,9 @@ mod extract;
 mod failure;
 mod filter;
 mod garbage;
+mod inputs;
 mod lifecycle;
+mod limits;
 mod logged_models;
 mod metrics;
 mod models;
@@ -24,6 +26,7 @@ mod ranges;
 mod runs;
 mod source;
 mod uploads;
+mod stages;
 mod versions;
 mod watch;
 mod webhooks;
@@ -74,8 +77,10 @@ fn routes(app: App) -> Router {
     let mlflow = Router::new()
         .merge(experiments::routes())
         .merge(runs::routes())
+        .merge(inputs::routes())
         .merge(models::routes())
         .merge(versions::routes())
+        .merge(stages::routes())
         .merge(logged_models::routes())
         .merge(artifacts::run_routes())
         .merge(webhooks::routes());

@@ -9,12 +9,13 @@ use axum::{Json, Router};
 use super::access::Caller;
 use super::extract::{Body, Params, required};
 use super::failure::{Answer, ApiError};
-use super::query::{Limits, query, token};
-use super::{App, key_values, pairs};
+use super::filter::Search;
+use super::query::{Limits, order, query, token};
+use super::{App, key_values, limits, pairs};
 use crate::api::mlflow::{
     AliasRequest, CreateRegisteredModel, Empty, ModelAlias, ModelKeyValue, ModelVersionReply,
-    ModelVersions, RegisteredModel, RegisteredModelName, RegisteredModelReply, RegisteredModels,
-    SearchModels, UpdateRegisteredModel,
+    RegisteredModel, RegisteredModelName, RegisteredModelReply, RegisteredModels,
+    RenameRegisteredModel, SearchModels, UpdateRegisteredModel,
 };
 use crate::registry::access::Need;
 use crate::registry::{EnvironmentName, EventKind, ModelName, VersionNumber};
@@ -29,13 +30,10 @@ pub(super) fn routes() -> Router<App> {
         .route("/registered-models/get", get(show))
         .route("/registered-models/search", get(search))
         .route("/registered-models/update", patch(update))
+        .route("/registered-models/rename", post(rename))
         .route("/registered-models/delete", delete(remove))
         .route("/registered-models/set-tag", post(set_tag))
         .route("/registered-models/delete-tag", delete(delete_tag))
-        .route(
-            "/registered-models/get-latest-versions",
-            get(latest_versions_by_query).post(latest_versions_by_body),
-        )
         .route("/registered-models/alias", get(show_alias).post(set_alias).delete(delete_alias))
 }
 
@@ -45,7 +43,9 @@ async fn create(
 ) -> Answer<RegisteredModelReply> {
     let name = model_name(&request.name)?;
     let description = request.description.unwrap_or_default();
-    app.store.create_model(&name, &description, &pairs(request.tags)).await?;
+    let tags = pairs(request.tags);
+    limits::model_tags(&tags)?;
+    app.store.create_model(&name, &description, &tags).await?;
     reply(&app, &name).await
 }
 
@@ -61,7 +61,9 @@ async fn search(
     Params(request): Params<SearchModels>,
 ) -> Answer<RegisteredModels> {
     let SearchModels { filter, max_results, order_by, page_token } = request;
-    let query = query(filter.as_deref(), &order_by, max_results, page_token.as_deref(), LIMITS)?;
+    let page_token = page_token.as_deref();
+    let mut query = query(Search::Models, filter.as_deref(), max_results, page_token, LIMITS)?;
+    query.order = order(Search::Models, &order_by)?;
     let page = app.store.search_models(&query).await?;
     Ok(Json(RegisteredModels {
         registered_models: page.items.into_iter().map(Into::into).collect(),
@@ -78,42 +80,43 @@ async fn update(
     reply(&app, &name).await
 }
 
+/// What points to the model's versions points to them under the new name: whoever renames moves it.
+async fn rename(
+    State(app): State<App>,
+    caller: Caller,
+    Body(request): Body<RenameRegisteredModel>,
+) -> Answer<RegisteredModelReply> {
+    let from = known_name(&request.name)?;
+    required("new_name", &request.new_name)?;
+    let to = model_name(&request.new_name)?;
+    for (alias, _) in app.store.model(&from).await?.aliases {
+        let environment: EnvironmentName = alias.parse()?;
+        caller.require(Need::Move { environment: &environment, model: &from })?;
+        caller.require(Need::Move { environment: &environment, model: &to })?;
+    }
+    app.store.rename_model(&from, &to, &caller.actor(None)).await?;
+    reply(&app, &to).await
+}
+
 async fn remove(State(app): State<App>, Body(request): Body<RegisteredModelName>) -> Answer<Empty> {
     app.store.delete_model(&known_name(&request.name)?).await?;
     Ok(Json(Empty {}))
 }
 
 async fn set_tag(State(app): State<App>, Body(request): Body<ModelKeyValue>) -> Answer<Empty> {
-    let key = required("key", &request.key)?;
-    app.store.tag_model(&known_name(&request.name)?, key, Some(&request.value)).await?;
+    let ModelKeyValue { name, key, value } = request;
+    let name = known_name(&name)?;
+    required("key", &key)?;
+    let tag = vec![(key, value)];
+    limits::model_tags(&tag)?;
+    app.store.tag_model(&name, &tag[0].0, Some(&tag[0].1)).await?;
     Ok(Json(Empty {}))
 }
 
 async fn delete_tag(State(app): State<App>, Body(request): Body<ModelKeyValue>) -> Answer<Empty> {
-    app.store.tag_model(&known_name(&request.name)?, &request.key, None).await?;
+    let key = required("key", &request.key)?;
+    app.store.tag_model(&known_name(&request.name)?, key, None).await?;
     Ok(Json(Empty {}))
-}
-
-async fn latest_versions_by_query(
-    State(app): State<App>,
-    Params(request): Params<RegisteredModelName>,
-) -> Answer<ModelVersions> {
-    latest_versions(&app, &request).await
-}
-
-async fn latest_versions_by_body(
-    State(app): State<App>,
-    Body(request): Body<RegisteredModelName>,
-) -> Answer<ModelVersions> {
-    latest_versions(&app, &request).await
-}
-
-async fn latest_versions(app: &App, request: &RegisteredModelName) -> Answer<ModelVersions> {
-    let model = app.store.model(&known_name(&request.name)?).await?;
-    Ok(Json(ModelVersions {
-        model_versions: model.latest.into_iter().map(Into::into).collect(),
-        next_page_token: None,
-    }))
 }
 
 async fn show_alias(
@@ -121,6 +124,7 @@ async fn show_alias(
     Params(request): Params<AliasRequest>,
 ) -> Answer<ModelVersionReply> {
     let name = known_name(&request.name)?;
+    required("alias", &request.alias)?;
     let Some(version) = app.store.version_by_alias(&name, &request.alias).await? else {
         // MLflow says 400 of an alias that is missing, and 404 of its model.
         app.store.model(&name).await?;
@@ -137,9 +141,9 @@ async fn set_alias(
     caller: Caller,
     Body(request): Body<AliasRequest>,
 ) -> Answer<Empty> {
-    let version = version_number(request.version.as_deref().unwrap_or_default())?;
-    let environment: EnvironmentName = required("alias", &request.alias)?.parse()?;
     let name = known_name(&request.name)?;
+    let environment = environment(required("alias", &request.alias)?)?;
+    let version = version_number(request.version.as_deref().unwrap_or_default())?;
     caller.require(Need::Move { environment: &environment, model: &name })?;
     app.apply(&plain_move(&caller, name, environment, Some(version))).await?;
     Ok(Json(Empty {}))
@@ -152,6 +156,7 @@ async fn delete_alias(
     Body(request): Body<AliasRequest>,
 ) -> Answer<Empty> {
     let name = known_name(&request.name)?;
+    required("alias", &request.alias)?;
     if let Ok(environment) = request.alias.parse() {
         caller.require(Need::Move { environment: &environment, model: &name })?;
         app.apply(&plain_move(&caller, name, environment, None)).await?;
@@ -184,7 +189,25 @@ async fn reply(app: &App, name: &ModelName) -> Answer<RegisteredModelReply> {
 
 /// The name of a model that is to be made.
 fn model_name(name: &str) -> Result<ModelName, ApiError> {
-    Ok(required("name", name)?.parse()?)
+    let name = required("name", name)?;
+    if name.contains(['/', ':']) {
+        return Err(ApiError::invalid(format!(
+            "Invalid model name '{name}'. Names cannot contain '/' or ':'."
+        )));
+    }
+    Ok(name.parse()?)
+}
+
+/// An alias that is to be set.
+fn environment(alias: &str) -> Result<EnvironmentName, ApiError> {
+    let numbered = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    if alias.eq_ignore_ascii_case("latest") {
+        return Err(ApiError::invalid("'latest' alias name (case insensitive) is reserved."));
+    }
+    if alias.strip_prefix(['v', 'V']).is_some_and(numbered) {
+        return Err(ApiError::invalid(format!("Version alias name '{alias}' is reserved.")));
+    }
+    Ok(alias.parse()?)
 }
 
 /// The name of a model that should be there; one that no model can have is there not.
@@ -195,7 +218,9 @@ pub(super) fn known_name(name: &str) -> Result<ModelName, ApiError> {
 }
 
 pub(super) fn version_number(text: &str) -> Result<VersionNumber, ApiError> {
-    Ok(required("version", text)?.parse()?)
+    required("version", text)?.parse().map_err(|_| {
+        ApiError::invalid(format!("Parameter 'version' must be an integer, got '{text}'."))
+    })
 }
 
 impl From<ModelRow> for RegisteredModel {

@@ -6,27 +6,21 @@ use axum::{Json, Router};
 
 use super::access::Caller;
 use super::experiments::experiment_id;
-use super::extract::{Body, Params, required};
+use super::extract::{Body, Params, given, required};
 use super::failure::{Answer, ApiError};
-use super::query::{Limits, query, stages, token};
-use super::{App, key_values, pairs};
+use super::filter::Search;
+use super::query::{Limits, order, page, query, stages, token};
+use super::{App, inputs, key_values, limits, pairs};
 use crate::api::mlflow::{
-    CreateRun, Empty, LogBatch, LogMetric, LogOutputs, Metric, MetricHistory, Metrics, ModelOutput,
-    Run, RunData, RunIdentity, RunInfo, RunInfoReply, RunKeyValue, RunOutputs, RunReply, Runs,
+    CreateRun, Empty, LogBatch, Metric, MetricHistory, Metrics, ModelOutput, NewMetric, Run,
+    RunData, RunIdentity, RunInfo, RunInfoReply, RunKeyValue, RunOutputs, RunReply, Runs,
     SearchRuns, UpdateRun,
 };
-use crate::store::{MetricPoint, NewRun, RunRow};
+use crate::store::{Batch, MeasuredPoint, MetricPoint, NewRun, OfDataset, Pairs, RunRow};
 use crate::sys::{clock, random};
 
 const LIMITS: Limits = Limits { default: 1000, most: 50_000 };
 const HISTORY_LIMITS: Limits = Limits { default: 1_000_000, most: 1_000_000 };
-
-/// MLflow's limits on a batch and its parts.
-const METRICS_AT_ONCE: usize = 1000;
-const PARAMS_AT_ONCE: usize = 100;
-const TAGS_AT_ONCE: usize = 100;
-const KEY_BYTES: usize = 250;
-const PARAM_CHARACTERS: usize = 6000;
 
 const STATUSES: &[&str] = &["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"];
 
@@ -43,7 +37,6 @@ pub(super) fn routes() -> Router<App> {
         .route("/runs/log-parameter", post(log_parameter))
         .route("/runs/set-tag", post(set_tag))
         .route("/runs/delete-tag", post(delete_tag))
-        .route("/runs/outputs", post(log_outputs))
         .route("/metrics/get-history", get(history))
 }
 
@@ -58,13 +51,20 @@ async fn create(
     };
     let id = random::hex_id(16);
     let mut tags = pairs(request.tags);
+    limits::run_tags(&tags)?;
     let tag =
         |key: &str| tags.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone());
-    let name = request
-        .run_name
-        .filter(|name| !name.is_empty())
-        .or_else(|| tag("mlflow.runName"))
-        .unwrap_or_else(|| format!("run-{}", &id[..8]));
+    let named = request.run_name.filter(|name| !name.is_empty());
+    let name = match (named, tag("mlflow.runName")) {
+        (Some(name), Some(other)) if name != other => {
+            return Err(ApiError::invalid(format!(
+                "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with \
+                 different values (run_name='{name}', mlflow.runName='{other}')."
+            )));
+        }
+        (Some(name), _) | (None, Some(name)) => name,
+        (None, None) => format!("run-{}", &id[..8]),
+    };
     let claimed = request.user_id.filter(|user| !user.is_empty()).or_else(|| tag("mlflow.user"));
     tags.retain(|(key, _)| key != "mlflow.runName");
     tags.push(("mlflow.runName".into(), name.clone()));
@@ -90,8 +90,9 @@ async fn search(State(app): State<App>, Body(request): Body<SearchRuns>) -> Answ
         request;
     let experiments: Vec<i64> =
         experiment_ids.iter().map(|id| experiment_id(id)).collect::<Result<_, _>>()?;
-    let mut query =
-        query(filter.as_deref(), &order_by, max_results, page_token.as_deref(), LIMITS)?;
+    let page_token = page_token.as_deref();
+    let mut query = query(Search::Runs, filter.as_deref(), max_results, page_token, LIMITS)?;
+    query.order = order(Search::Runs, &order_by)?;
     query.stages = stages(run_view_type.as_deref())?;
     let page = app.store.search_runs(&experiments, &query).await?;
     Ok(Json(Runs {
@@ -128,68 +129,70 @@ async fn restore(State(app): State<App>, Body(request): Body<RunIdentity>) -> An
 
 async fn log_batch(State(app): State<App>, Body(request): Body<LogBatch>) -> Answer<Empty> {
     let LogBatch { run_id, metrics, params, tags } = request;
-    for (what, count, most) in [
-        ("metrics", metrics.len(), METRICS_AT_ONCE),
-        ("params", params.len(), PARAMS_AT_ONCE),
-        ("tags", tags.len(), TAGS_AT_ONCE),
-    ] {
-        if count > most {
-            return Err(ApiError::invalid(format!(
-                "A batch logging request can contain at most {most} {what}. Got {count} {what}."
-            )));
-        }
+    required("run_id", &run_id)?;
+    limits::batch(metrics.len(), params.len(), tags.len())?;
+    let at = |place: usize, field: &str| format!("metrics[{place}].{field}");
+    for (place, metric) in metrics.iter().enumerate() {
+        required(&at(place, "key"), &metric.key)?;
+        given(&at(place, "value"), metric.value)?;
+        given(&at(place, "timestamp"), metric.timestamp)?;
     }
-    log(&app, required("run_id", &run_id)?, metrics, pairs(params), pairs(tags)).await
+    log(&app, &run_id, metrics, pairs(params), pairs(tags)).await
 }
 
-async fn log_metric(State(app): State<App>, Body(request): Body<LogMetric>) -> Answer<Empty> {
-    let id = run_id(&request.run_id, request.run_uuid.as_deref())?;
-    log(&app, id, vec![request.metric], vec![], vec![]).await
+async fn log_metric(State(app): State<App>, Body(request): Body<NewMetric>) -> Answer<Empty> {
+    let id = run_id(&request.run_id, request.run_uuid.as_deref())?.to_owned();
+    required("key", &request.key)?;
+    given("value", request.value)?;
+    given("timestamp", request.timestamp)?;
+    log(&app, &id, vec![request], vec![], vec![]).await
 }
 
 async fn log_parameter(State(app): State<App>, Body(request): Body<RunKeyValue>) -> Answer<Empty> {
     let id = run_id(&request.run_id, request.run_uuid.as_deref())?;
+    required("key", &request.key)?;
     log(&app, id, vec![], vec![(request.key, request.value)], vec![]).await
 }
 
 async fn set_tag(State(app): State<App>, Body(request): Body<RunKeyValue>) -> Answer<Empty> {
     let id = run_id(&request.run_id, request.run_uuid.as_deref())?;
+    required("key", &request.key)?;
     log(&app, id, vec![], vec![], vec![(request.key, request.value)]).await
 }
 
 async fn delete_tag(State(app): State<App>, Body(request): Body<RunKeyValue>) -> Answer<Empty> {
     let id = run_id(&request.run_id, request.run_uuid.as_deref())?;
-    app.store.delete_run_tag(id, &request.key).await?;
-    Ok(Json(Empty {}))
-}
-
-async fn log_outputs(State(app): State<App>, Body(request): Body<LogOutputs>) -> Answer<Empty> {
-    let models = request.models.into_iter().map(|output| (output.model_id, output.step));
-    let models: Vec<_> = models.collect();
-    app.store.log_outputs(required("run_id", &request.run_id)?, &models).await?;
+    app.store.delete_run_tag(id, required("key", &request.key)?).await?;
     Ok(Json(Empty {}))
 }
 
 async fn log(
     app: &App,
     run_id: &str,
-    metrics: Vec<Metric>,
-    params: Vec<(String, String)>,
-    tags: Vec<(String, String)>,
+    metrics: Vec<NewMetric>,
+    params: Pairs,
+    tags: Pairs,
 ) -> Answer<Empty> {
-    let keys = metrics.iter().map(|metric| &metric.key);
-    for key in keys.chain(params.iter().chain(&tags).map(|(key, _)| key)) {
-        check_key(key)?;
-    }
-    for (key, value) in &params {
-        if value.chars().count() > PARAM_CHARACTERS {
-            return Err(ApiError::invalid(format!(
-                "Param value '{key}' exceeds the maximum length of {PARAM_CHARACTERS} characters"
-            )));
+    metrics.iter().try_for_each(|metric| limits::metric_key(&metric.key))?;
+    limits::params(&params)?;
+    limits::run_tags(&tags)?;
+    let mut batch = Batch { params, tags, ..Batch::default() };
+    for metric in metrics {
+        let NewMetric { key, value, timestamp, step, model_id, .. } = metric;
+        let (value, timestamp_ms) = (value.unwrap_or_default(), timestamp.unwrap_or_default());
+        let point = MetricPoint { key, value, timestamp_ms, step };
+        batch.metrics.push(point.clone());
+        if let Some(model_id) = model_id.filter(|id| !id.is_empty()) {
+            let digest = metric.dataset_digest.filter(|digest| !digest.is_empty());
+            let dataset = metric
+                .dataset_name
+                .filter(|name| !name.is_empty())
+                .map(|name| OfDataset { name, digest });
+            let run_id = run_id.to_owned();
+            batch.measured.push(MeasuredPoint { point, model_id, run_id, dataset });
         }
     }
-    let metrics: Vec<MetricPoint> = metrics.into_iter().map(Into::into).collect();
-    app.store.log_batch(run_id, &metrics, &params, &tags).await?;
+    app.store.log_batch(run_id, &batch).await?;
     Ok(Json(Empty {}))
 }
 
@@ -200,7 +203,7 @@ async fn history(
     let id = run_id(&request.run_id, request.run_uuid.as_deref())?;
     let key = required("metric_key", &request.metric_key)?;
     let token_text = request.page_token.as_deref();
-    let query = query(None, &[], request.max_results, token_text, HISTORY_LIMITS)?;
+    let query = page(request.max_results, token_text, HISTORY_LIMITS)?;
     let page = app.store.metric_history(id, key, &query).await?;
     Ok(Json(Metrics {
         metrics: page.items.into_iter().map(Into::into).collect(),
@@ -209,23 +212,8 @@ async fn history(
 }
 
 /// Clients of MLflow 1 say `run_uuid`.
-fn run_id<'a>(run_id: &'a str, run_uuid: Option<&'a str>) -> Result<&'a str, ApiError> {
+pub(super) fn run_id<'a>(run_id: &'a str, run_uuid: Option<&'a str>) -> Result<&'a str, ApiError> {
     required("run_id", if run_id.is_empty() { run_uuid.unwrap_or_default() } else { run_id })
-}
-
-/// A key is part of paths and of filters in other tools, so MLflow's rule is ours.
-fn check_key(key: &str) -> Result<(), ApiError> {
-    required("key", key)?;
-    if key.len() > KEY_BYTES {
-        return Err(ApiError::invalid(format!(
-            "the key '{}…' is longer than {KEY_BYTES} bytes",
-            key.chars().take(40).collect::<String>()
-        )));
-    }
-    if key.chars().any(char::is_control) {
-        return Err(ApiError::invalid(format!("the key {key:?} has a control character")));
-    }
-    Ok(())
 }
 
 impl From<RunRow> for Run {
@@ -248,7 +236,7 @@ impl From<RunRow> for Run {
                 params: key_values(row.params),
                 tags: key_values(row.tags),
             },
-            inputs: serde_json::Map::new(),
+            inputs: inputs::wire(row.inputs),
             outputs: RunOutputs {
                 model_outputs: row
                     .outputs
@@ -263,13 +251,6 @@ impl From<RunRow> for Run {
 impl From<MetricPoint> for Metric {
     fn from(point: MetricPoint) -> Self {
         let MetricPoint { key, value, timestamp_ms, step } = point;
-        Self { key, value, timestamp: timestamp_ms, step }
-    }
-}
-
-impl From<Metric> for MetricPoint {
-    fn from(metric: Metric) -> Self {
-        let Metric { key, value, timestamp, step } = metric;
-        Self { key, value, timestamp_ms: timestamp, step }
+        Self { key, value, timestamp: timestamp_ms, step, ..Self::default() }
     }
 }

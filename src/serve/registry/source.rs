@@ -22,11 +22,11 @@ pub(super) async fn files(store: &Store, source: &str) -> Result<Files, ApiError
             None => Ok(Files::Elsewhere),
         };
     }
-    if let Some(rest) = source.strip_prefix("models:/") {
-        if rest.starts_with("m-") && !rest.contains(['/', '@']) {
-            let root = store.logged_model(rest).await?.artifact_uri;
-            return path_of(&root).map_or(Ok(Files::Elsewhere), below);
-        }
+    if let Some(id) = logged_model(source) {
+        let root = store.logged_model(id).await?.artifact_uri;
+        return path_of(&root).map_or(Ok(Files::Elsewhere), below);
+    }
+    if source.starts_with("models:/") {
         return Ok(match source.parse()? {
             ModelReference::Version(name, version) => Files::Of(name, version),
             ModelReference::Environment(name, environment) => {
@@ -37,10 +37,9 @@ pub(super) async fn files(store: &Store, source: &str) -> Result<Files, ApiError
                 Files::Of(name, version)
             }
             ModelReference::Latest(name) => {
-                let latest =
-                    store.model(&name).await?.latest.ok_or_else(|| {
-                        ApiError::invalid(format!("model '{name}' has no versions"))
-                    })?;
+                let latest = store.model(&name).await?.latest.pop();
+                let latest = latest
+                    .ok_or_else(|| ApiError::invalid(format!("model '{name}' has no versions")))?;
                 Files::Of(name, latest.version)
             }
             _ => return Err(refused(source)),
@@ -52,6 +51,12 @@ pub(super) async fn files(store: &Store, source: &str) -> Result<Files, ApiError
         None | Some("file" | "http" | "https") => Err(refused(source)),
         Some(_) => Ok(Files::Elsewhere),
     }
+}
+
+/// The id of the logged model that a source is.
+pub(super) fn logged_model(source: &str) -> Option<&str> {
+    let id = source.strip_prefix("models:/")?;
+    (id.starts_with("m-") && !id.contains(['/', '@'])).then_some(id)
 }
 
 /// Where to download a version from: the files that it pinned, or for one that has none here the

@@ -7,15 +7,16 @@ use axum::{Json, Router};
 use super::access::Caller;
 use super::extract::{Body, Params, required};
 use super::failure::Answer;
+use super::filter::Search;
 use super::models::{known_name, version_number};
-use super::query::{Limits, query, token};
-use super::{App, key_values, pairs, source};
+use super::query::{Limits, order, query, token};
+use super::{App, key_values, limits, pairs, source};
 use crate::api::mlflow::{
     CreateModelVersion, DownloadUri, Empty, ModelVersion, ModelVersionReply, ModelVersions,
     SearchModels, UpdateModelVersion, VersionIdentity, VersionKeyValue,
 };
 use crate::registry::{ModelName, VersionNumber};
-use crate::store::{NewVersion, VersionRow};
+use crate::store::{Files, NewVersion, VersionRow};
 
 const LIMITS: Limits = Limits { default: 10_000, most: 200_000 };
 
@@ -38,8 +39,21 @@ async fn create(
 ) -> Answer<ModelVersionReply> {
     let name = known_name(&request.name)?;
     let given = required("source", &request.source)?;
-    let run_id = request.run_id.unwrap_or_default();
     let files = source::files(&app.store, given).await?;
+    let mut source = given.to_owned();
+    let (mut run_id, mut model_id) = (request.run_id, request.model_id);
+    if let Some(id) = source::logged_model(given) {
+        model_id = model_id.or_else(|| Some(id.to_owned()));
+    } else if let Files::Of(other, number) = &files {
+        // A version of a version comes from where that came from.
+        let origin = app.store.version(other, *number).await?;
+        source = format!("models:/{other}/{number}");
+        run_id = run_id.or(Some(origin.run_id));
+        model_id = model_id.or(Some(origin.model_id));
+    }
+    let run_id = run_id.unwrap_or_default();
+    let tags = pairs(request.tags);
+    limits::model_tags(&tags)?;
     let claimed = match run_id.as_str() {
         "" => None,
         // A run that another server keeps is no error; who made it is then not known here.
@@ -47,14 +61,14 @@ async fn create(
     };
     let version = NewVersion {
         model: name.clone(),
-        source: request.source,
+        source,
         files,
         run_id,
-        model_id: request.model_id.unwrap_or_default(),
+        model_id: model_id.unwrap_or_default(),
         run_link: request.run_link.unwrap_or_default(),
         user: caller.actor(claimed.as_deref()),
         description: request.description.unwrap_or_default(),
-        tags: pairs(request.tags),
+        tags,
     };
     let number = app.store.create_version(&version).await?;
     reply(&app, &name, number).await
@@ -73,7 +87,9 @@ async fn search(
     Params(request): Params<SearchModels>,
 ) -> Answer<ModelVersions> {
     let SearchModels { filter, max_results, order_by, page_token } = request;
-    let query = query(filter.as_deref(), &order_by, max_results, page_token.as_deref(), LIMITS)?;
+    let page_token = page_token.as_deref();
+    let mut query = query(Search::Versions, filter.as_deref(), max_results, page_token, LIMITS)?;
+    query.order = order(Search::Versions, &order_by)?;
     let page = app.store.search_versions(&query).await?;
     Ok(Json(ModelVersions {
         model_versions: page.items.into_iter().map(Into::into).collect(),
@@ -98,15 +114,18 @@ async fn remove(State(app): State<App>, Body(request): Body<VersionIdentity>) ->
 }
 
 async fn set_tag(State(app): State<App>, Body(request): Body<VersionKeyValue>) -> Answer<Empty> {
-    let (name, number) = identity(&request.name, &request.version)?;
-    let key = required("key", &request.key)?;
-    app.store.tag_version(&name, number, key, Some(&request.value)).await?;
+    let VersionKeyValue { name, version, key, value } = request;
+    let (name, number) = identity(&name, &version)?;
+    required("key", &key)?;
+    let tag = vec![(key, value)];
+    limits::model_tags(&tag)?;
+    app.store.tag_version(&name, number, &tag[0].0, Some(&tag[0].1)).await?;
     Ok(Json(Empty {}))
 }
 
 async fn delete_tag(State(app): State<App>, Body(request): Body<VersionKeyValue>) -> Answer<Empty> {
     let (name, number) = identity(&request.name, &request.version)?;
-    app.store.tag_version(&name, number, &request.key, None).await?;
+    app.store.tag_version(&name, number, required("key", &request.key)?, None).await?;
     Ok(Json(Empty {}))
 }
 
@@ -139,7 +158,7 @@ impl From<VersionRow> for ModelVersion {
             creation_timestamp: row.created_ms,
             last_updated_timestamp: row.updated_ms,
             user_id: row.user,
-            current_stage: "None".into(),
+            current_stage: row.stage.to_string(),
             description: row.description,
             source: row.source,
             run_id: row.run_id,

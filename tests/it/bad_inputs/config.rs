@@ -64,7 +64,7 @@ fn settings() {
     exit 1
     --- stderr
     error: `project.name` in [HOME]/churn/mlx.toml line 3: `my/model` is not a valid model name
-      try: use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit
+      try: use 1 to 200 letters, digits, spaces, `_`, `-` and `.`, starting with a letter or digit
     ");
     let home = with_settings("task =", "schema = 99\ntask =");
     insta::assert_snapshot!(rows.tried("a schema of the future", &home, "train"), @"

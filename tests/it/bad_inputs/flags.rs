@@ -114,7 +114,7 @@ fn command_line() {
     exit 2
     --- stderr
     error: `my:model` is not a valid model name
-      try: use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit
+      try: use 1 to 200 letters, digits, spaces, `_`, `-` and `.`, starting with a letter or digit
     ");
     insta::assert_snapshot!(tried("an environment that MLflow reserves", "promote churn --to latest"), @"
     exit 2
@@ -171,7 +171,7 @@ fn command_line() {
     insta::assert_snapshot!(tried("a name that a model can't have", "new bad:name --template ranking"), @"
     exit 1
     --- stderr
-    error: the folder's name, `bad:name`, cannot be the model's name, which has 1 to 200 letters, digits, `_`, `-` and `.`, and starts with a letter or digit
+    error: the folder's name, `bad:name`, cannot be the model's name, which has 1 to 200 letters, digits, spaces, `_`, `-` and `.`, and starts with a letter or digit
       try: give the model a name of its own: `--name NAME`
     ");
     insta::assert_snapshot!(tried("a folder that is not empty", "new ../churn --template ranking"), @"

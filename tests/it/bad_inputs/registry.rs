@@ -105,7 +105,7 @@ fn registry() {
     exit 2
     --- stderr
     error: `a@b` is not a valid model name
-      try: use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit
+      try: use 1 to 200 letters, digits, spaces, `_`, `-` and `.`, starting with a letter or digit
     ");
 
     insta::assert_snapshot!(tried("a registry that is a file", "models list --registry ./mlx.toml"), @"

@@ -213,12 +213,12 @@ fn what_cannot_be_made_is_refused_and_nothing_is_left() {
       try: `--template classification`, `forecasting` or `ranking`; or start from your own data: `--data FILE --target COLUMN`
     ");
     insta::assert_snapshot!(refused("new .hidden --template ranking", 1), @"
-    error: the folder's name, `.hidden`, cannot be the model's name, which has 1 to 200 letters, digits, `_`, `-` and `.`, and starts with a letter or digit
+    error: the folder's name, `.hidden`, cannot be the model's name, which has 1 to 200 letters, digits, spaces, `_`, `-` and `.`, and starts with a letter or digit
       try: give the model a name of its own: `--name NAME`
     ");
     insta::assert_snapshot!(refused("new x --template ranking --name a/b", 2), @"
     error: `a/b` is not a valid model name
-      try: use 1 to 200 letters, digits, `_`, `-` and `.`, starting with a letter or digit
+      try: use 1 to 200 letters, digits, spaces, `_`, `-` and `.`, starting with a letter or digit
     ");
     insta::assert_snapshot!(refused("init nowhere --template ranking", 1), @"
     error: no folder [HOME]/nowhere

@@ -45,6 +45,7 @@ pub(super) const TABLE: &[(&str, &str, &str, Class)] = &[
     ("POST", MLFLOW, "/experiments/delete", Write),
     ("POST", MLFLOW, "/experiments/restore", Write),
     ("POST", MLFLOW, "/experiments/set-experiment-tag", Write),
+    ("POST", MLFLOW, "/experiments/delete-experiment-tag", Write),
     ("POST", MLFLOW, "/runs/create", Write),
     ("GET", MLFLOW, "/runs/get", Read),
     ("POST", MLFLOW, "/runs/search", Read),
@@ -56,19 +57,25 @@ pub(super) const TABLE: &[(&str, &str, &str, Class)] = &[
     ("POST", MLFLOW, "/runs/log-parameter", Write),
     ("POST", MLFLOW, "/runs/set-tag", Write),
     ("POST", MLFLOW, "/runs/delete-tag", Write),
+    ("POST", MLFLOW, "/runs/log-inputs", Write),
     ("POST", MLFLOW, "/runs/outputs", Write),
+    ("POST", MLFLOW, "/runs/log-model", Write),
     ("GET", MLFLOW, "/metrics/get-history", Read),
     ("POST", MLFLOW, "/logged-models", Write),
     ("POST", MLFLOW, "/logged-models/search", Read),
     ("GET", MLFLOW, "/logged-models/{id}", Read),
     ("PATCH", MLFLOW, "/logged-models/{id}", Write),
+    ("DELETE", MLFLOW, "/logged-models/{id}", Write),
     ("PATCH", MLFLOW, "/logged-models/{id}/tags", Write),
+    ("DELETE", MLFLOW, "/logged-models/{id}/tags/{key}", Write),
+    ("GET", MLFLOW, "/logged-models/{id}/artifacts/directories", Read),
     ("POST", MLFLOW, "/logged-models/{id}/params", Write),
     // Models and versions
     ("POST", MLFLOW, "/registered-models/create", Write),
     ("GET", MLFLOW, "/registered-models/get", Read),
     ("GET", MLFLOW, "/registered-models/search", Read),
     ("PATCH", MLFLOW, "/registered-models/update", Write),
+    ("POST", MLFLOW, "/registered-models/rename", Write),
     ("DELETE", MLFLOW, "/registered-models/delete", Write),
     ("POST", MLFLOW, "/registered-models/set-tag", Write),
     ("DELETE", MLFLOW, "/registered-models/delete-tag", Write),
@@ -85,6 +92,7 @@ pub(super) const TABLE: &[(&str, &str, &str, Class)] = &[
     ("POST", MLFLOW, "/model-versions/set-tag", Write),
     ("DELETE", MLFLOW, "/model-versions/delete-tag", Write),
     ("GET", MLFLOW, "/model-versions/get-download-uri", Read),
+    ("POST", MLFLOW, "/model-versions/transition-stage", Write),
     // Webhooks: where this server connects to, and what of every model is told there
     ("POST", MLFLOW, "/webhooks", Admin),
     ("GET", MLFLOW, "/webhooks", Admin),
@@ -134,6 +142,8 @@ pub(super) fn class(method: &Method, path: &str) -> Option<Class> {
         }
         classes
     });
+    // Whoever may read may ask whether it is there.
+    let method = if method == Method::HEAD { &Method::GET } else { method };
     let (_, class) = classes.get(path)?.iter().find(|(known, _)| *known == method.as_str())?;
     Some(*class)
 }

@@ -15,7 +15,7 @@ use super::App;
 use super::extract::{Body, Params, required};
 use super::failure::{Answer, ApiError};
 use super::metrics::Metrics;
-use super::query::{Limits, query, token};
+use super::query::{Limits, page, token};
 use crate::api::mlflow::{
     CreateWebhook, Empty, ListWebhooks, TestWebhook, UpdateWebhook, Webhook, WebhookEventName,
     WebhookReply, WebhookTestReply, WebhookTestResult, WebhooksReply,
@@ -85,8 +85,8 @@ async fn list(
 ) -> Answer<WebhooksReply> {
     // A client that asks for no number in particular may say 0.
     let most = request.max_results.filter(|most| *most != 0);
-    let page = query(None, &[], most, request.page_token.as_deref(), LIMITS)?;
-    let page = app.store.webhooks(page.offset, page.limit).await?;
+    let wanted = page(most, request.page_token.as_deref(), LIMITS)?;
+    let page = app.store.webhooks(wanted.offset, wanted.limit).await?;
     Ok(Json(WebhooksReply {
         webhooks: page.items.into_iter().map(Into::into).collect(),
         next_page_token: token(page.next_offset),
