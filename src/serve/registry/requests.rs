@@ -114,7 +114,11 @@ async fn answer(
         reason: request.reason,
         operation_id: required("operation_id", &request.operation_id)?.to_owned(),
     };
-    Ok(Json(app.store.answer(&said).await?.into()))
+    let asked = app.store.answer(&said).await?;
+    if let Some(event) = &asked.event {
+        app.metrics.won(event.kind);
+    }
+    Ok(Json(asked.into()))
 }
 
 impl From<Asked> for RequestReply {

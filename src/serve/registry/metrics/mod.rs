@@ -277,6 +277,15 @@ impl Metrics {
             Err(Failure::Broken(_)) => "failed",
             Err(_) => "refused",
         };
+        self.count_move(kind, outcome);
+    }
+
+    /// A move that the last approval made.
+    pub(super) fn won(&self, kind: EventKind) {
+        self.count_move(kind, "won");
+    }
+
+    fn count_move(&self, kind: EventKind, outcome: &'static str) {
         let kind = match kind {
             EventKind::Promote => "promote",
             EventKind::Rollback => "rollback",
