@@ -205,6 +205,7 @@ pub(crate) async fn pull(
         path,
         files: files.len(),
         size_bytes: files.iter().map(|file| file.size_bytes).sum(),
+        digests_checked: files.iter().all(|file| !file.sha256.is_empty()),
     })
 }
 

@@ -91,11 +91,16 @@ async fn check(
         version,
         files: files.len(),
         size_bytes: files.iter().map(|file| file.size_bytes).sum(),
+        digests_known: files.iter().all(|file| !file.sha256.is_empty()),
         example_rows: None,
         note: None,
     };
     if !dir.join(Package::MANIFEST).exists() {
-        checked.note = Some("not an mlx package, so nothing was scored".into());
+        checked.note = Some(if checked.digests_known {
+            "not an mlx package, so nothing was scored".into()
+        } else {
+            "not an mlx package, and the registry keeps no digests of it: only sizes were checked, and nothing was scored".into()
+        });
         return Ok((checked, None));
     }
     let package = Package::open(&dir)?;

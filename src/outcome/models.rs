@@ -114,6 +114,8 @@ pub(crate) struct ModelsPullOutcome {
     pub path: PathBuf,
     pub files: usize,
     pub size_bytes: u64,
+    /// Every file was held against a digest; false where the registry keeps none, and sizes had to do.
+    pub digests_checked: bool,
 }
 
 #[derive(Debug, Serialize)]

@@ -55,6 +55,9 @@ pub(crate) struct Checked {
     pub version: VersionNumber,
     pub files: usize,
     pub size_bytes: u64,
+    /// Every file was held against a digest; else `note` says that none was known.
+    #[serde(skip)]
+    pub digests_known: bool,
     /// Rows of the stored example that were scored again; null where the package has no example.
     pub example_rows: Option<usize>,
     /// Why the example was not scored, where it wasn't.

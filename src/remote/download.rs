@@ -151,6 +151,12 @@ impl Remote {
                 break;
             }
         }
+        // A server of ours has the whole file, so what is short was cut on the way. On another the
+        // file itself may be another, and an answer that was cut is an error of its own.
+        if partial.size_bytes < file.size_bytes && self.is_plain().await.unwrap_or(false) {
+            let sha256 = hex::encode(partial.hasher.clone().finalize());
+            return Err(Attempt::Failed(self.changed(file, &sha256).await));
+        }
         if partial.size_bytes < file.size_bytes {
             return Err(Attempt::Lost(format!(
                 "{} ended after {} of {} bytes",

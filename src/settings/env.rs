@@ -103,6 +103,7 @@ pub(crate) const DEVELOPMENT: &[&str] = &[
     "MLX_BENCH_PEER_MLFLOW",
     "MLX_BENCH_PYTHON",
     "MLX_KILLS",
+    "MLX_MLFLOW2_PYTHON",
     "MLX_MLFLOW3_PYTHON",
     "MLX_ONNX_PYTHON",
     "MLX_BENCH_ROUNDS",

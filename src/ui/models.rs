@@ -176,9 +176,14 @@ impl Text for ModelsYankOutcome {
 impl Text for ModelsPullOutcome {
     fn text(&self, page: &mut String, _: Style) {
         let Self { model, version, path, files, size_bytes, .. } = self;
+        let checked = if self.digests_checked {
+            "every digest checked"
+        } else {
+            "only sizes checked: the registry keeps no digests of what others registered"
+        };
         let _ = writeln!(
             page,
-            "pulled {model}/{version} into {}: {files} files, {size_bytes} bytes, every digest checked",
+            "pulled {model}/{version} into {}: {files} files, {size_bytes} bytes, {checked}",
             path.display()
         );
     }

@@ -98,8 +98,10 @@ impl Text for RollbackOutcome {
         };
         let _ = write!(
             page,
-            "checked {model}/{to}: {} files, {} bytes, every digest right",
-            checked.files, checked.size_bytes
+            "checked {model}/{to}: {} files, {} bytes, {}",
+            checked.files,
+            checked.size_bytes,
+            if checked.digests_known { "every digest right" } else { "every size right" }
         );
         let _ = match (&checked.note, checked.example_rows) {
             (Some(note), _) => writeln!(page, "; {note}"),

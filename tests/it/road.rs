@@ -16,6 +16,8 @@ use crate::support::{Answer, Home};
 pub struct Road {
     pub home: Home,
     server: Option<Server>,
+    /// The address of a server that somebody else started.
+    elsewhere: Option<String>,
 }
 
 /// A project with a run that learned its rule and one that hardly began, as `[better, worse]`.
@@ -50,14 +52,19 @@ struct Server {
 
 impl Server {
     fn start(home: &Home) -> Self {
-        Self::start_over(home, "served")
+        Self::start_with(home, "served", &[])
     }
 
     /// Over the registry in this folder.
     fn start_over(home: &Home, folder: &str) -> Self {
+        Self::start_with(home, folder, &[])
+    }
+
+    fn start_with(home: &Home, folder: &str, flags: &[&str]) -> Self {
         let mut process = home
             .command_in("")
             .args(["registry", "serve", "--port", "0", "--data", folder])
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -96,13 +103,31 @@ impl Road {
     pub fn embedded() -> Self {
         let home = Home::new();
         home.write("churn/mlx.toml", project("churn", "p-churn", ""));
-        Self { home, server: None }
+        Self { home, server: None, elsewhere: None }
     }
 
     pub fn served() -> Self {
         let mut road = Self::embedded();
         road.server = Some(Server::start(&road.home));
         road
+    }
+
+    /// Beside our server without its extension: to a client, a plain MLflow server of version 2.
+    pub fn plain() -> Self {
+        let mut road = Self::embedded();
+        road.server = Some(Server::start_with(&road.home, "served", &["--plain"]));
+        road
+    }
+
+    /// Beside a server that is there already.
+    pub fn beside(url: &str) -> Self {
+        Self { elsewhere: Some(url.to_owned()), ..Self::embedded() }
+    }
+
+    /// The server's address.
+    pub fn url(&self) -> &str {
+        let ours = self.server.as_ref().map(|server| &server.url);
+        ours.or(self.elsewhere.as_ref()).expect("a served road")
     }
 
     /// Let the server die as it stands (`kill -9`).
@@ -144,12 +169,33 @@ impl Road {
 
     /// Send a request to the server's MLflow routes.
     pub fn mlflow(&self, path: &str, body: &serde_json::Value) -> serde_json::Value {
-        let url = &self.server.as_ref().expect("a served road").url;
+        self.mlflow_send("POST", path, Some(body))
+    }
+
+    /// Ask one of the server's MLflow routes.
+    pub fn mlflow_get(&self, path: &str) -> serde_json::Value {
+        self.mlflow_send("GET", path, None)
+    }
+
+    /// Delete by one of the server's MLflow routes.
+    pub fn mlflow_delete(&self, path: &str, body: &serde_json::Value) -> serde_json::Value {
+        self.mlflow_send("DELETE", path, Some(body))
+    }
+
+    fn mlflow_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> serde_json::Value {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::blocking::Client::builder().no_proxy().build().expect("a client");
-        let sent =
-            client.post(format!("{url}/api/2.0/mlflow/{path}")).body(body.to_string()).send();
-        let text = sent.and_then(reqwest::blocking::Response::text).expect("an answer");
+        let method = method.parse().expect("a method");
+        let mut request = client.request(method, format!("{}/api/2.0/mlflow/{path}", self.url()));
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let text = request.send().and_then(reqwest::blocking::Response::text).expect("an answer");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
     }
 
@@ -201,6 +247,9 @@ impl Road {
         let mut command = self.home.command_in(folder);
         if let Some(server) = &self.server {
             command.env("MLX_REGISTRY_URL", &server.url);
+        }
+        if let Some(url) = &self.elsewhere {
+            command.env("MLFLOW_TRACKING_URI", url);
         }
         command
     }
