@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 #[derive(Clone, Copy, Debug)]
 pub enum Cuts {
     Never,
-    /// One of so many, somewhere below so many bytes, on the way there or back.
+    /// One of so many, somewhere below so many bytes of the way there, or of the way back.
     Random {
         one_in: u32,
         below_bytes: u64,
@@ -104,11 +104,11 @@ impl Shared {
                 Cuts::Never => (u64::MAX, u64::MAX),
                 Cuts::After(bytes) => (bytes, bytes),
                 Cuts::Random { one_in, below_bytes } => {
-                    let at = choice.random_range(0..below_bytes);
-                    match (choice.random_range(0..one_in) == 0, choice.random::<bool>()) {
-                        (false, _) => (u64::MAX, u64::MAX),
-                        (true, false) => (at, u64::MAX),
-                        (true, true) => (u64::MAX, at),
+                    let mut at = || choice.random_range(0..below_bytes);
+                    let (up, down) = (at(), at());
+                    match choice.random_range(0..one_in) {
+                        0 => (up, down),
+                        _ => (u64::MAX, u64::MAX),
                     }
                 }
             }
