@@ -140,11 +140,6 @@ impl Road {
         self.server = Some(Server::start(&self.home));
     }
 
-    /// The server's address.
-    pub fn url(&self) -> &str {
-        &self.server.as_ref().expect("a served road").url
-    }
-
     /// Send any request; null is no body, a text a file's bytes. What is answered, as JSON where it is.
     pub fn call(
         &self,
