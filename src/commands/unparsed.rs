@@ -89,7 +89,7 @@ mod tests {
             ("mlx trian", "unrecognized subcommand 'trian'; a similar subcommand exists: 'train'"),
             (
                 "mlx models",
-                "`mlx models` needs a command: list, show, history, pull, delete; see `mlx models --help`",
+                "`mlx models` needs a command: list, show, history, pull, yank, delete; see `mlx models --help`",
             ),
             (
                 "mlx new x --data y --layout tall",

@@ -97,6 +97,7 @@ pub(crate) const DEVELOPMENT: &[&str] = &[
     "MLX_TEST_POSTGRES",
     "MLX_TEST_S3",
     "MLX_SOAK_SECONDS",
+    "MLX_SOAK_ROUNDS",
     "MLX_BENCH_COMPILE",
     "MLX_BENCH_MEGABYTES",
     "MLX_BENCH_PEER",

@@ -48,7 +48,7 @@ const SCHEMA: &str = "
         ('loss', 0, 10, 0, 1, '0123456789abcdef0123456789abcdef');
     INSERT INTO params VALUES ('lr', '0.1', '0123456789abcdef0123456789abcdef');
     INSERT INTO tags VALUES ('note', NULL, '0123456789abcdef0123456789abcdef');
-    INSERT INTO registered_models VALUES ('churn', 20, 21, NULL), ('two words', 20, 21, NULL);
+    INSERT INTO registered_models VALUES ('churn', 20, 21, NULL), ('two/parts', 20, 21, NULL);
     INSERT INTO registered_model_tags VALUES ('owner', 'growth', 'churn');
     INSERT INTO registered_model_aliases VALUES ('production', 2, 'churn'), ('gone', 9, 'churn');
     INSERT INTO model_versions VALUES
@@ -150,7 +150,7 @@ async fn what_cannot_be_brought_is_named() {
     let left = imported.left.join("\n");
     for expected in [
         "version 1 of model 'churn' has no files that could be read at 's3://bucket/model'",
-        "model 'two words'",
+        "model 'two/parts'",
         "alias 'gone' of model 'churn' points to version 9",
     ] {
         assert!(left.contains(expected), "{left}");

@@ -14,8 +14,8 @@ use crate::registry::access::{Standing, TokenName, TokenRecord};
 
 /// How old what is known may be. A token that was revoked elsewhere is good for so long.
 const FRESH: Duration = Duration::from_secs(2);
-/// The same for an id that is not known: one who just got a token should not be told that it is
-/// wrong, and one who guesses should not make us read all the time.
+/// The same for an id that is not known: one who just got a token is not told that it is wrong, and
+/// one who guesses doesn't make us read all the time, but waits.
 const FRESH_ENOUGH: Duration = Duration::from_millis(200);
 
 /// Where tokens are kept, and those that were there a moment ago. Clones share it.
@@ -123,13 +123,15 @@ impl Tokens {
 
     /// The record of this id, as it was at most a moment ago.
     pub(crate) async fn find(&self, id: &str) -> Result<Option<Arc<TokenRecord>>> {
-        let (found, age) = self.look(id);
-        let stale = match (&found, age) {
-            (_, None) => true,
-            (Some(_), Some(age)) => age >= FRESH,
-            (None, Some(age)) => age >= FRESH_ENOUGH,
-        };
-        if !stale {
+        let (mut found, mut age) = self.look(id);
+        if let (None, Some(known)) = (&found, age)
+            && known < FRESH_ENOUGH
+        {
+            // It may have been made since; nobody is told that theirs is wrong by what is older.
+            tokio::time::sleep(FRESH_ENOUGH - known).await;
+            (found, age) = self.look(id);
+        }
+        if found.is_some() && age.is_some_and(|age| age < FRESH) {
             return Ok(found);
         }
         // While one reads, the others go by what is known; where nothing is, they wait.
