@@ -86,7 +86,7 @@ const SEARCHED: Searched = Searched {
         " ORDER BY t.timestamp_ms DESC, t.step DESC, t.run_id LIMIT 1",
     )),
     datasets: None,
-    tie: "m.id",
+    tie: "m.created_ms DESC, m.id",
 };
 
 impl Store {
@@ -267,6 +267,7 @@ impl Store {
         let mut transaction = self.write(Scope::LoggedModel(id)).await?;
         active(&mut transaction, id).await?;
         tags::LOGGED_MODEL.set(&mut transaction, id, tags).await?;
+        refuse_changed(&mut transaction, id, params).await?;
         tags::LOGGED_MODEL_PARAMS.set(&mut transaction, id, params).await?;
         transaction.commit().await?;
         Ok(())
@@ -330,6 +331,30 @@ pub(super) async fn note_version(
     versions.push(serde_json::json!({"name": model, "version": version}));
     let tag = (MODEL_VERSIONS.to_owned(), serde_json::Value::from(versions).to_string());
     tags::LOGGED_MODEL.set(transaction, id, &[tag]).await
+}
+
+/// A parameter is written once, as a run's is; the same value again is no change.
+async fn refuse_changed(
+    transaction: &mut Transaction<'_>,
+    id: &str,
+    params: &[(String, String)],
+) -> Result<(), Failure> {
+    for (key, value) in params {
+        let held: Option<String> = sqlx::query_scalar(
+            "SELECT value FROM logged_model_params WHERE model_id = $1 AND key = $2",
+        )
+        .bind(id)
+        .bind(key)
+        .fetch_optional(&mut **transaction)
+        .await?;
+        if let Some(held) = held.filter(|held| held != value) {
+            return Err(Failure::Invalid(format!(
+                "Changing param values is not allowed. Param with key='{key}' was already logged \
+                 with value='{held}' for model ID='{id}'. Attempted logging new value '{value}'."
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// An error unless the model is there and not deleted.

@@ -96,7 +96,7 @@ const SEARCHED: Searched = Searched {
         "FROM run_datasets t WHERE t.run_id = r.id",
         "FROM run_dataset_tags t WHERE t.run_id = r.id AND t.key = 'mlflow.data.context'",
     )),
-    tie: "r.id",
+    tie: "r.start_ms DESC, r.id",
 };
 
 impl Store {

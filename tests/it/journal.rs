@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::proxy::{Mishap, Proxy};
 use crate::road::Road;
+use crate::support::Answer;
 
 /// Every story that any plain MLflow server must let happen.
 pub fn every_story(road: &Road) {
@@ -150,12 +151,7 @@ fn one_of_many_wins(road: &Road, model: &str) {
     assert_eq!(staging.code(), 0, "{}", staging.show());
     let of_production = &ended[..RACERS as usize];
     let won: Vec<_> = of_production.iter().filter(|answer| answer.code() == 0).collect();
-    assert_eq!(
-        won.len(),
-        1,
-        "{:?}",
-        of_production.iter().map(|one| one.show()).collect::<Vec<_>>()
-    );
+    assert_eq!(won.len(), 1, "{:?}", of_production.iter().map(Answer::show).collect::<Vec<_>>());
     for answer in of_production.iter().filter(|answer| answer.code() != 0) {
         assert_eq!(answer.code(), 6, "{}", answer.show());
         assert!(

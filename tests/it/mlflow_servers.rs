@@ -20,9 +20,10 @@ struct MlflowServer {
 
 impl MlflowServer {
     /// `None`, said aloud, where the variable names no Python.
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     fn start(variable: &str) -> Option<Self> {
         let Some(python) = std::env::var_os(variable).map(PathBuf::from) else {
-            eprintln!("SKIPPED: {variable} names no Python that has mlflow");
+            eprintln!("skipped: {variable} names no Python that has mlflow");
             return None;
         };
         let folder = tempfile::tempdir().expect("a folder");

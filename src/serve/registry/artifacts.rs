@@ -117,19 +117,26 @@ async fn upload(
     OriginalUri(uri): OriginalUri,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let path = path(&uri)?;
-    let expected = match request.headers().get(DIGEST_HEADER) {
-        None => None,
-        Some(digest) => Some(digest.to_str().map(str::to_owned).map_err(|_| {
-            ApiError::invalid(format!("{DIGEST_HEADER} is no SHA-256 in hexadecimal digits"))
-        })?),
-    };
+    let target = path(&uri).and_then(|path| Ok((path, expected(request.headers())?)));
     let mut content = request.into_body().into_data_stream();
-    if let Err(failure) = app.store.put_artifact(&path, &mut content, expected.as_deref()).await {
+    let put = async {
+        let (path, expected) = target?;
+        app.store.put_artifact(&path, &mut content, expected.as_deref()).await?;
+        Ok(StatusCode::OK)
+    };
+    let put = put.await;
+    if put.is_err() {
         super::uploads::drain(content).await;
-        return Err(failure.into());
     }
-    Ok(StatusCode::OK)
+    put
+}
+
+/// The digest that a client says its bytes have.
+fn expected(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let digest = headers.get(DIGEST_HEADER).map(|digest| digest.to_str().map(str::to_owned));
+    digest.transpose().map_err(|_| {
+        ApiError::invalid(format!("{DIGEST_HEADER} is no SHA-256 in hexadecimal digits"))
+    })
 }
 
 async fn remove(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Answer<Empty> {

@@ -38,10 +38,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             .map_err(|_| ApiError::invalid("the request did not arrive within a minute"))?
             .map_err(|error| ApiError::invalid(format!("cannot read the request: {error}")))?;
         let json: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        match serde_json::from_slice(json) {
-            Ok(shape) => Ok(Self(shape)),
-            Err(_) => second_look(json).map(Self),
+        // A list would be read as the fields of the shape in their order.
+        if json.trim_ascii_start().starts_with(b"{")
+            && let Ok(shape) = serde_json::from_slice(json)
+        {
+            return Ok(Self(shape));
         }
+        second_look(json).map(Self)
     }
 }
 

@@ -126,7 +126,11 @@ async fn finalize(
     reply(&app, &id).await
 }
 
-async fn remove(State(app): State<App>, Path(id): Path<String>) -> Answer<Empty> {
+async fn remove(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Body(Empty {}): Body<Empty>,
+) -> Answer<Empty> {
     app.store.delete_logged_model(&id).await?;
     Ok(Json(Empty {}))
 }
@@ -145,6 +149,7 @@ async fn set_tags(
 async fn delete_tag(
     State(app): State<App>,
     Path((id, key)): Path<(String, String)>,
+    Body(Empty {}): Body<Empty>,
 ) -> Answer<Empty> {
     app.store.delete_logged_model_tag(&id, &key).await?;
     Ok(Json(Empty {}))

@@ -104,7 +104,8 @@ fn routes(app: App) -> Router {
         .with_state(app)
 }
 
-async fn no_route(method: Method, uri: Uri) -> ApiError {
+async fn no_route(method: Method, uri: Uri, body: axum::body::Body) -> ApiError {
+    uploads::drain(body.into_data_stream()).await;
     ApiError::no_endpoint(&method, &uri)
 }
 

@@ -95,7 +95,7 @@ fn a_broken_command_line_fails_in_json_too() {
     --- stderr
     error: unrecognized subcommand 'promte'
 
-      tip: a similar subcommand exists: 'promote'
+      tip: some similar subcommands exist: 'approve', 'promote'
 
     Usage: mlx [OPTIONS] <COMMAND>
 
