@@ -128,7 +128,7 @@ impl Tokens {
             && known < FRESH_ENOUGH
         {
             // It may have been made since; nobody is told that theirs is wrong by what is older.
-            tokio::time::sleep(FRESH_ENOUGH - known).await;
+            tokio::time::sleep(FRESH_ENOUGH.saturating_sub(known)).await;
             (found, age) = self.look(id);
         }
         if found.is_some() && age.is_some_and(|age| age < FRESH) {
