@@ -158,5 +158,13 @@ fn masked(text: &str) -> String {
             shown.push(letter);
         }
     }
-    shown
+    any_file(&shown)
+}
+
+/// Files are pulled several at a time, and any may be the one that finds no room.
+fn any_file(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("/.mlx-pull-…/") else { return text.to_owned() };
+    let Some((_, after)) = rest.split_once(": No space") else { return text.to_owned() };
+    let after = after.replace("/.mlx-pull-…/mlx,", "/.mlx-pull-…,");
+    format!("{before}/.mlx-pull-…/[FILE]: No space{after}")
 }
